@@ -1,0 +1,63 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`. CI calls `make check test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: help
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -c 'import sys; sys.exit("Paystream needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## Create .venv with everything in it
+
+.PHONY: demo
+demo: $(STAMP) ## The main job end to end on the embedded stack, with a proof at the end
+	@$(BIN)/paystream demo $(DEMO_ARGS)
+
+.PHONY: up
+up: $(STAMP) ## The same stack, kept running on fixed ports until Ctrl-C
+	@$(BIN)/paystream up
+
+.PHONY: test
+test: $(STAMP) ## Every test, on a real broker and a real PostgreSQL
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
+
+.PHONY: check
+check: $(STAMP) ## Lint, types, import law, compose file, wire contract
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/paystream topics export-asyncapi --check docs/asyncapi.json
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet && echo "docker-compose.yml is valid"; \
+	else echo "docker compose is not here: docker-compose.yml is checked by tests/unit/test_compose.py alone"; fi
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(STAMP) ## Speed as a ratio against a baseline in the same run
+	@$(BIN)/paystream bench pipeline
+
+.PHONY: constraints
+constraints: ## Write the versions of the present .venv to constraints.txt
+	@{ echo '# Exact versions everything here is tested with. Made by: make constraints'; \
+	$(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
+
+.PHONY: clean
+clean: ## Remove the virtual environment and the embedded stack's data
+	@-$(BIN)/paystream dev down 2>/dev/null
+	@rm -rf $(VENV) .paystream

@@ -1,0 +1,1 @@
+"""What every process starts with: settings, logging, the clock, metrics and the wiring of parts."""

@@ -1,0 +1,99 @@
+"""Settings of every process, from the environment.
+
+Names are `PAYSTREAM_<GROUP>__<NAME>`, for example `PAYSTREAM_DATABASE__URL`. Secrets are SecretStr and never printed.
+"""
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from topics.spec import TopicSpec
+
+
+class KafkaSettings(BaseModel):
+    """The broker. `idempotence` is only ever off on a broker that cannot do it (see devstack)."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    idempotence: bool = True
+    replication_factor: int = 1
+    topic_prefix: str = ""
+
+    def topic(self, spec: TopicSpec) -> str:
+        """The topic's name on this cluster; the prefix keeps environments that share a cluster apart."""
+        return self.topic_prefix + spec.name
+
+
+class DatabaseSettings(BaseModel):
+    """PostgreSQL, as an SQLAlchemy URL: `postgresql+asyncpg://user:password@host:port/name`."""
+
+    url: SecretStr = SecretStr("postgresql+asyncpg://paystream:paystream@127.0.0.1:5432/paystream")
+    pool_size: int = 5
+
+
+class IngressSettings(BaseModel):
+    """The door for callbacks."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = "http://127.0.0.1:8080"
+    max_body_bytes: int = 1_048_576
+    max_header_bytes: int = 65_536
+    acknowledge_timeout_seconds: float = 1.8
+    max_in_flight: int = 1_000
+    rate_limit_per_second: float = 500.0
+    rate_limit_burst: int = 2_000
+
+
+class WorkerSettings(BaseModel):
+    """The Faust worker. `batch_size` records are applied in one transaction."""
+
+    batch_size: int = 500
+    batch_wait_seconds: float = 0.02
+    replay_window_seconds: int = 300
+    commands_per_gateway: int = 16
+    metrics_port: int = 0
+
+
+class SettlementSettings(BaseModel):
+    """Windows and batches. The threshold is in minor units, per currency, else the default."""
+
+    window_seconds: int = 86_400
+    grace_seconds: int = 3_600
+    close_interval_seconds: float = 5.0
+    auto_approve_threshold_minor: int = 100_000
+    auto_approve_threshold_by_currency: dict[str, int] = Field(default_factory=dict)
+
+
+class KeySettings(BaseModel):
+    """The key ring that wraps credentials: key ids to 32 bytes of base64. New records use `active`."""
+
+    ring: dict[str, SecretStr] = Field(default_factory=dict)
+    active: str = ""
+
+
+class LogSettings(BaseModel):
+    """How to log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseSettings):
+    """Everything a process reads from its environment."""
+
+    model_config = SettingsConfigDict(env_prefix="PAYSTREAM_", env_nested_delimiter="__", extra="ignore")
+
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    ingress: IngressSettings = IngressSettings()
+    worker: WorkerSettings = WorkerSettings()
+    settlement: SettlementSettings = SettlementSettings()
+    keys: KeySettings = KeySettings()
+    log: LogSettings = LogSettings()
+
+    @cached_property
+    def database_url(self) -> str:
+        """The database URL in the clear, for the driver only."""
+        return self.database.url.get_secret_value()

@@ -1,0 +1,20 @@
+"""`paystream …`: every command, registered in one place."""
+
+import typer
+
+from cli import dev, processes, topics
+
+app = typer.Typer(
+    name="paystream",
+    help="A payment processor that is a stream.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(dev.app, name="dev")
+app.add_typer(topics.app, name="topics")
+processes.register(app)
+
+
+def main() -> None:
+    """Entry point of the `paystream` script."""
+    app()

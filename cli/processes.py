@@ -1,0 +1,7 @@
+"""The long-running processes: one command each."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the process commands to the application."""

@@ -1,0 +1,151 @@
+"""Double entry for a payment: what its accounts must hold, and the postings that get them there.
+
+Debits are positive, credits negative. For every state there is one *target* per cause; a change of state posts the
+difference. Postings telescope, so the balances depend on the set of facts alone, never on their order, and partial
+refunds give back to each recipient exactly what it received, to the last minor unit.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.errors import InvariantViolated
+from domain.money import allocate
+from domain.payment import PaymentState, PaymentTerms, Split, Totals, totals
+
+
+class Cause(StrEnum):
+    """Why money moved between accounts."""
+
+    CAPTURE = "capture"
+    REFUND = "refund"
+    DISPUTE_LOST = "dispute_lost"
+    REVERSAL = "reversal"
+    EXCESS = "excess"
+    DISPUTE_HOLD = "dispute_hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one recipient gains (or gives back) by one cause, in minor units; net = gross - fee."""
+
+    split: Split
+    gross_minor: int
+    fee_minor: int
+
+    @property
+    def net_minor(self) -> int:
+        """What the recipient is owed."""
+        return self.gross_minor - self.fee_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One ledger transaction: its cause, its postings per account (sum zero) and the recipients' shares in it."""
+
+    cause: Cause
+    postings: tuple[tuple[str, int], ...]
+    shares: tuple[Share, ...]
+
+
+def receivable_account(gateway: str) -> str:
+    """What the gateway owes us."""
+    return f"gateway:{gateway}:receivable"
+
+
+def payable_account(recipient_type: str, recipient_id: str) -> str:
+    """What we owe a recipient."""
+    return f"recipient:{recipient_type}:{recipient_id}:payable"
+
+
+FEES_REVENUE = "fees:revenue"
+DISPUTES_HELD = "disputes:held"
+EXCESS_LOSSES = "losses:excess"
+BANK_SETTLEMENT = "bank:settlement"
+
+
+def movements(before: PaymentState, after: PaymentState, terms: PaymentTerms) -> list[Movement]:
+    """The ledger transactions that a change of state calls for; empty when no money moved."""
+    if before.steps == after.steps:
+        return []
+    old = _Targets.of(totals(before.steps), terms)
+    new = _Targets.of(totals(after.steps), terms)
+    moved = []
+    for cause in Cause:
+        postings, shares = _difference(cause, old, new, terms)
+        if postings:
+            moved.append(Movement(cause, postings, shares))
+    return moved
+
+
+def fee_of(captured_minor: int, terms: PaymentTerms) -> int:
+    """The fee on a captured total: basis points rounded half-even, plus the fixed part, never above the capture."""
+    if captured_minor <= 0:
+        return 0
+    whole, rest = divmod(captured_minor * terms.fee_basis_points, 10_000)
+    rounds_up = rest > 5_000 or (rest == 5_000 and whole % 2 == 1)  # noqa: PLR2004 - half of 10,000
+    return min(captured_minor, whole + rounds_up + terms.fee_fixed_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Per cause: the gateway's side in total, and each split's gross and fee."""
+
+    total: dict[Cause, int]
+    gross: dict[Cause, tuple[int, ...]]
+    fee: tuple[int, ...]
+
+    @classmethod
+    def of(cls, sums: Totals, terms: PaymentTerms) -> "_Targets":
+        """Recipients give back at most what was captured; what a gateway took beyond that is our own loss."""
+        returned = [
+            min(sums.captured, sums.refunded),
+            min(sums.captured, sums.refunded + sums.dispute_lost),
+            sums.captured if sums.is_reversed else min(sums.captured, sums.refunded + sums.dispute_lost),
+        ]
+        weights = [split.weight for split in terms.splits]
+        refund, dispute, reversal = (allocate(amount, weights) for amount in returned)
+        return cls(
+            total={
+                Cause.CAPTURE: sums.captured,
+                Cause.REFUND: -returned[0],
+                Cause.DISPUTE_LOST: returned[0] - returned[1],
+                Cause.REVERSAL: returned[1] - returned[2],
+                Cause.EXCESS: -max(0, sums.refunded + sums.dispute_lost - sums.captured),
+                Cause.DISPUTE_HOLD: -sums.dispute_open,
+            },
+            gross={
+                Cause.CAPTURE: allocate(sums.captured, weights),
+                Cause.REFUND: tuple(-part for part in refund),
+                Cause.DISPUTE_LOST: tuple(a - b for a, b in zip(refund, dispute, strict=True)),
+                Cause.REVERSAL: tuple(a - b for a, b in zip(dispute, reversal, strict=True)),
+            },
+            fee=allocate(fee_of(sums.captured, terms), weights),
+        )
+
+
+def _difference(
+    cause: Cause, old: _Targets, new: _Targets, terms: PaymentTerms
+) -> tuple[tuple[tuple[str, int], ...], tuple[Share, ...]]:
+    receivable = new.total[cause] - old.total[cause]
+    if cause is Cause.EXCESS or cause is Cause.DISPUTE_HOLD:
+        counter = EXCESS_LOSSES if cause is Cause.EXCESS else DISPUTES_HELD
+        postings = [(receivable_account(terms.gateway), receivable), (counter, -receivable)]
+        return _checked(postings), ()
+    shares = tuple(
+        Share(split, gross_new - gross_old, fee_new - fee_old if cause is Cause.CAPTURE else 0)
+        for split, gross_new, gross_old, fee_new, fee_old in zip(
+            terms.splits, new.gross[cause], old.gross[cause], new.fee, old.fee, strict=True
+        )
+    )
+    postings = [(receivable_account(terms.gateway), receivable)]
+    postings += [
+        (payable_account(share.split.recipient_type, share.split.recipient_id), -share.net_minor) for share in shares
+    ]
+    postings.append((FEES_REVENUE, -sum(share.fee_minor for share in shares)))
+    return _checked(postings), tuple(share for share in shares if share.gross_minor or share.fee_minor)
+
+
+def _checked(postings: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    if sum(amount for _, amount in postings) != 0:
+        raise InvariantViolated(f"postings do not sum to zero: {postings}")
+    return tuple((account, amount) for account, amount in postings if amount)
