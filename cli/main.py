@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import dev, processes, topics
+from cli import accounts, dev, processes, topics
 
 app = typer.Typer(
     name="paystream",
@@ -10,6 +10,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(accounts.accounts, name="accounts")
+app.add_typer(accounts.credentials, name="credentials")
 app.add_typer(dev.app, name="dev")
 app.add_typer(topics.app, name="topics")
 processes.register(app)

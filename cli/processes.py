@@ -1,7 +1,83 @@
-"""The long-running processes: one command each."""
+"""The long-running processes, one command each, and the migration that goes before them."""
+
+import asyncio
+import contextlib
 
 import typer
+
+from bootstrap.logging import configure_logging
+from bootstrap.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the process commands to the application."""
+    app.command()(ingress)
+    app.command()(worker)
+    app.command()(settle)
+    app.command()(relay)
+    app.command()(migrate)
+
+
+def ingress() -> None:
+    """Take callbacks over HTTP and put them on Kafka."""
+    from bootstrap.account_directory import DatabaseAccountDirectory
+    from bootstrap.wiring import build_database
+    from webhook_ingress.server import run
+
+    settings = _start("ingress")
+    run(settings, DatabaseAccountDirectory(build_database(settings, "ingress")))
+
+
+def worker(
+    without_relay: bool = typer.Option(False, "--without-relay", help="Leave the outbox to a separate relay process."),
+) -> None:
+    """Verify callbacks, apply facts, run commands, and relay the outbox."""
+    settings = _start("worker")
+    from agents.worker import run_worker
+
+    run_worker(settings, with_relay=not without_relay)
+
+
+def settle() -> None:
+    """Count settlement entries, close windows, make payout batches."""
+    settings = _start("settle")
+    from agents.settle_app import run_settle
+
+    run_settle(settings)
+
+
+def relay() -> None:
+    """Relay the outbox to Kafka, and nothing else."""
+    settings = _start("relay")
+    from agents.worker import run_relay
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run_relay(settings))
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema and create every topic."""
+    from topics.admin import create_topics
+
+    from storage.migrate import migrate as migrate_database
+    from topics.catalog import TOPICS
+
+    settings = _start("migrate")
+
+    async def run() -> None:
+        await migrate_database(settings.database_url)
+        await create_topics(
+            settings.kafka.bootstrap_servers,
+            TOPICS,
+            prefix=settings.kafka.topic_prefix,
+            replication_factor=settings.kafka.replication_factor,
+        )
+
+    asyncio.run(run())
+    typer.echo(f"The database has the newest schema; {len(TOPICS)} topics are there.")
+
+
+def _start(process: str) -> Settings:
+    settings = Settings()
+    configure_logging(settings.log, process)
+    return settings

@@ -102,8 +102,8 @@ class _Targets:
             min(sums.captured, sums.refunded + sums.dispute_lost),
             sums.captured if sums.is_reversed else min(sums.captured, sums.refunded + sums.dispute_lost),
         ]
-        weights = [split.weight for split in terms.splits]
-        refund, dispute, reversal = (allocate(amount, weights) for amount in returned)
+        gained = allocate(sums.captured, [split.weight for split in terms.splits])
+        refund, dispute, reversal = (_by_gain(amount, gained) for amount in returned)
         return cls(
             total={
                 Cause.CAPTURE: sums.captured,
@@ -114,13 +114,21 @@ class _Targets:
                 Cause.DISPUTE_HOLD: -sums.dispute_open,
             },
             gross={
-                Cause.CAPTURE: allocate(sums.captured, weights),
+                Cause.CAPTURE: gained,
                 Cause.REFUND: tuple(-part for part in refund),
                 Cause.DISPUTE_LOST: tuple(a - b for a, b in zip(refund, dispute, strict=True)),
                 Cause.REVERSAL: tuple(a - b for a, b in zip(dispute, reversal, strict=True)),
             },
-            fee=allocate(fee_of(sums.captured, terms), weights),
+            fee=_by_gain(fee_of(sums.captured, terms), gained),
         )
+
+
+def _by_gain(amount_minor: int, gained: tuple[int, ...]) -> tuple[int, ...]:
+    """Split what is taken by what each recipient gained, so that nobody's part is ever above its own gain.
+
+    Splitting by the weights instead could take a minor unit more from one recipient than the capture gave it.
+    """
+    return allocate(amount_minor, gained) if any(gained) else gained
 
 
 def _difference(

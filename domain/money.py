@@ -4,9 +4,10 @@ Source of the exponents: ISO 4217 list one. Gateways that count differently on t
 exponents as `overrides` (for example Stripe counts ISK and UGX in hundredths).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 
 from domain.errors import InvalidMoney
@@ -29,6 +30,9 @@ EXPONENTS: Mapping[str, int] = MappingProxyType(
     | dict.fromkeys(_NO_DECIMALS.split(), 0)
     | dict.fromkeys(_THREE_DECIMALS.split(), 3)
 )
+
+
+_DECIMAL_STRING = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]{1,20}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +63,20 @@ def check_amount(amount_minor: object) -> int:
     return amount_minor
 
 
-def to_minor(value: str, currency: str, overrides: Mapping[str, int] | None = None) -> int:
+def to_minor(value: object, currency: str, overrides: Mapping[str, int] | None = None) -> int:
     """Parse a decimal string of major units: `to_minor("10.99", "USD") == 1099`.
 
-    Raises InvalidMoney for anything that is not exactly representable; nothing is ever rounded.
+    Only plain digits with at most one point and a leading minus are read. Raises InvalidMoney for anything else, floats
+    included, and for anything that is not exactly representable; nothing is ever rounded.
     """
-    try:
-        decimal = Decimal(value)
-    except InvalidOperation as error:
-        raise InvalidMoney(f"{value!r} is not a decimal number", field="amount") from error
-    if not decimal.is_finite() or abs(decimal.adjusted()) > 18:  # noqa: PLR2004 - beyond bigint either way
-        raise InvalidMoney(f"{value!r} is not an amount of money", field="amount")
-    scaled = decimal.scaleb(_exponent(currency, overrides))
-    if scaled != scaled.to_integral_value():
+    exponent = _exponent(currency, overrides)
+    match = _DECIMAL_STRING.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise InvalidMoney(f"{value!r} is not a decimal string such as '10.99'", field="amount")
+    sign, whole, fraction = match.groups(default="")
+    if fraction[exponent:].strip("0"):
         raise InvalidMoney(f"{value!r} has more decimals than {currency} has", field="amount")
-    return check_amount(int(scaled))
+    return check_amount(int(sign + whole + fraction[:exponent].ljust(exponent, "0")))
 
 
 def to_decimal_string(amount_minor: int, currency: str, overrides: Mapping[str, int] | None = None) -> str:

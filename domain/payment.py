@@ -17,6 +17,8 @@ from domain.money import check_amount
 
 CURRENCY_MISMATCH = "currency_mismatch"
 INCOMPLETE_FACT = "incomplete_fact"
+EVENT_ID_CONFLICT = "event_id_conflict"
+"""Reason of an ignored fact whose event id was used before with other content."""
 
 
 class Status(StrEnum):
@@ -99,7 +101,9 @@ class Totals:
 
     @property
     def refundable(self) -> int:
-        """What may still be refunded: never what is already back, on its way back, or disputed."""
+        """What may still be refunded: never what is already back, on its way back, disputed or reversed."""
+        if self.is_reversed:
+            return 0
         taken = self.refunded + self.refund_pending + self.dispute_open + self.dispute_lost
         return max(0, self.captured - taken)
 
@@ -112,10 +116,11 @@ def fold(state: PaymentState, terms: PaymentTerms, fact: Fact) -> PaymentState:
     """
     if fact.trust is not Trust.SIGNED:
         raise InvariantViolated(f"a hint reached the fold of payment {terms.payment_id}: fetch the status instead")
+    if fact.kind is FactKind.IGNORED:
+        anomaly = {Step(FactKind.IGNORED, EVENT_ID_CONFLICT, None)} if fact.reason == EVENT_ID_CONFLICT else set()
+        return replace(state, steps=state.steps | anomaly)
     if (problem := find_problem(terms, fact)) is not None:
         return replace(state, steps=state.steps | {Step(FactKind.IGNORED, problem, None)})
-    if fact.kind is FactKind.IGNORED:
-        return state
     return replace(
         state,
         steps=state.steps | {Step(fact.kind, fact.movement_reference, fact.amount_minor)},

@@ -1,1 +1,1 @@
-"""."""
+"""Use cases. Each owns its transaction boundaries; none knows HTTP, Faust or the command line."""

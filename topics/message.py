@@ -42,8 +42,8 @@ class CloudEvent:
     time: datetime
     subject: str | None = None
 
-    def headers(self, extra: Iterable[tuple[str, str]] = ()) -> RecordHeaders:
-        """Write the attributes as Kafka headers."""
+    def attributes(self) -> list[tuple[str, str]]:
+        """The attributes as header names and texts."""
         attributes = [
             ("ce_specversion", "1.0"),
             ("ce_id", self.id),
@@ -54,7 +54,11 @@ class CloudEvent:
         ]
         if self.subject is not None:
             attributes.append(("ce_subject", self.subject))
-        return [(name, value.encode()) for name, value in (*attributes, *extra)]
+        return attributes
+
+    def headers(self, extra: Iterable[tuple[str, str]] = ()) -> RecordHeaders:
+        """Write the attributes, and what else is given, as Kafka headers."""
+        return [(name, value.encode()) for name, value in (*self.attributes(), *extra)]
 
 
 def header(headers: Iterable[tuple[str, bytes]] | None, name: str) -> str | None:

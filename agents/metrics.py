@@ -1,0 +1,14 @@
+"""Prometheus counters of the agents, updated once per batch."""
+
+from prometheus_client import Counter
+
+WEBHOOKS_VERIFIED = Counter(
+    "paystream_webhooks_verified_total", "Callbacks by gateway and verdict.", ["gateway", "outcome"]
+)
+FACTS = Counter("paystream_facts_total", "Facts by what became of them.", ["outcome"])
+COMMANDS = Counter("paystream_commands_total", "Commands by kind and outcome.", ["kind", "outcome"])
+RELAYED = Counter("paystream_relayed_messages_total", "Messages published from the outbox.")
+BATCH_RETRIES = Counter("paystream_batch_retries_total", "Attempts that failed and were retried.", ["agent"])
+DEAD_LETTERS = Counter("paystream_dead_letters_total", "Records that could not be processed.", ["topic"])
+SETTLEMENT_ENTRIES = Counter("paystream_settlement_entries_total", "Settlement entries counted.")
+WINDOWS_CLOSED = Counter("paystream_settlement_windows_closed_total", "Settlement windows closed.", ["verdict"])

@@ -1,0 +1,91 @@
+"""The worker: verify, apply, commands and the relay in one process. It holds no tables."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prometheus_client import start_http_server
+
+from agents.app import add_agent, build_app, run_app
+from agents.apply import ApplyAgent
+from agents.commands import CommandsAgent
+from agents.guard import Process
+from agents.periodic import periodically
+from agents.records import records_of
+from agents.relay import Relay
+from agents.runtime import Runtime
+from agents.verify import VerifyAgent
+from bootstrap.settings import Settings
+from services.run_command import CommandRunner
+from services.sync import sync_due_payments
+from topics.catalog import COMMANDS, GATEWAY_EVENTS, RAW_WEBHOOKS
+from topics.spec import TopicSpec
+
+APP_ID = "paystream-worker"
+SYNC_INTERVAL_SECONDS = 2.0
+
+
+def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
+    """Build the worker's Faust app. Names are given, so that moving a file never moves a consumer group."""
+    app = build_app(APP_ID, runtime.settings.kafka)
+    _add_batch_agent(app, runtime, RAW_WEBHOOKS, "verify", _build_verify)
+    _add_batch_agent(app, runtime, GATEWAY_EVENTS, "apply", _build_apply)
+    _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands)
+
+    async def sync() -> None:
+        await sync_due_payments(runtime.database, runtime.gateways, runtime.clock)
+
+    periodically(app, "sync", SYNC_INTERVAL_SECONDS, sync)
+    if with_relay:
+
+        async def relay() -> None:
+            await Relay(runtime.database, await runtime.producer(), runtime.settings.kafka).run()
+
+        periodically(app, "relay", 0.0, relay)
+    return app
+
+
+def _add_batch_agent(
+    app: Any, runtime: Runtime, source: TopicSpec, name: str, build: Callable[[Runtime], Awaitable[Process]]
+) -> None:
+    settings = runtime.settings.worker
+
+    async def run(stream: Any) -> None:
+        process = await build(runtime)
+        async for events in stream.take_events(settings.batch_size, within=settings.batch_wait_seconds):
+            await process(records_of(events))
+
+    add_agent(app, runtime.settings.kafka, source, name, run)
+
+
+async def _build_verify(runtime: Runtime) -> Process:
+    guard = await runtime.guard("verify", RAW_WEBHOOKS)
+    agent = VerifyAgent(runtime.gateways, await runtime.producer(), runtime.settings.kafka)
+    return lambda records: guard.run(records, agent.process)
+
+
+async def _build_apply(runtime: Runtime) -> Process:
+    guard = await runtime.guard("apply", GATEWAY_EVENTS)
+    agent = ApplyAgent(runtime.database, runtime.clock)
+    return lambda records: guard.run(records, agent.process)
+
+
+async def _build_commands(runtime: Runtime) -> Process:
+    guard = await runtime.guard("commands", COMMANDS)
+    runner = CommandRunner(runtime.database, runtime.gateways, runtime.clock)
+    return CommandsAgent(runner, guard, per_gateway=runtime.settings.worker.commands_per_gateway).run
+
+
+def run_worker(settings: Settings, *, with_relay: bool = True) -> None:
+    """Run the worker until it is told to stop."""
+    if settings.worker.metrics_port:
+        start_http_server(settings.worker.metrics_port)
+    run_app(build_worker(Runtime(settings, "worker"), with_relay=with_relay))
+
+
+async def run_relay(settings: Settings) -> None:
+    """Run the relay alone, until cancelled."""
+    runtime = Runtime(settings, "relay")
+    try:
+        await Relay(runtime.database, await runtime.producer(), settings.kafka).run()
+    finally:
+        await runtime.close()

@@ -1,0 +1,314 @@
+"""Apply a batch of facts in one transaction: inbox, payments, ledger, settlement entries and outbox together.
+
+Facts may be repeated, out of order, about payments nobody knows, or contradictory; each is recorded exactly once and
+moves money at most once. A hint moves nothing: it only makes the payment due to be read back from its gateway. The
+caller acknowledges its Kafka records only after this has committed.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from domain.events import new_milestones
+from domain.facts import Fact, FactKind, Trust
+from domain.ledger import Movement, movements
+from domain.payment import EVENT_ID_CONFLICT, fold, status_of
+from domain.settlement import Recipient
+from services.messages import entry_id, payment_event, settlement_entry
+from storage.inbox import Disposition, FactKey, InboxRow, key_of
+from storage.ledger import LedgerTransaction
+from storage.outbox import OutboxMessage
+from storage.payments import PaymentRecord, Reference
+from storage.settlement import EntryRow
+from storage.transitions import TransitionRow
+from storage.unit_of_work import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedFact:
+    """A fact and where its raw callback lies; no position for answers of a gateway's API."""
+
+    fact: Fact
+    raw_partition: int | None = None
+    raw_offset: int | None = None
+
+
+@dataclass(slots=True)
+class ApplyReport:
+    """What became of a batch, in numbers of facts."""
+
+    applied: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    orphaned: int = 0
+    conflicts: int = 0
+
+
+@dataclass(slots=True)
+class _Effects:
+    """What the batch writes, collected while folding."""
+
+    payments: dict[str, PaymentRecord] = field(default_factory=dict)
+    transitions: list[TransitionRow] = field(default_factory=list)
+    transactions: list[LedgerTransaction] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    messages: list[OutboxMessage] = field(default_factory=list)
+
+
+async def apply_events(database: Database, received: Sequence[ReceivedFact], now: datetime) -> ApplyReport:
+    """Apply facts in a transaction of their own."""
+    async with database.transaction() as transaction:
+        return await apply_facts(transaction, received, now)
+
+
+async def apply_facts(transaction: Transaction, received: Sequence[ReceivedFact], now: datetime) -> ApplyReport:
+    """Apply facts within a transaction that the caller commits."""
+    report = ApplyReport()
+    unique = _drop_repeats(received, report)
+    facts = [item.fact for item in unique.values()]
+    named = await _find_by_name(transaction, facts)
+    wanted = {*named.values(), *(fact.payment_id for fact in facts if fact.payment_id is not None)}
+    payments = await transaction.payments.lock(wanted)
+    owners = _owners(facts, named, payments)
+    fresh = await _record(transaction, unique, owners, report, now)
+    await _name_payments(transaction, [unique[key].fact for key in fresh if key in owners], owners, payments)
+    by_payment: dict[str, list[Fact]] = defaultdict(list)
+    for key in fresh & owners.keys():
+        if unique[key].fact.trust is Trust.HINT:
+            await transaction.payments.plan_sync(owners[key], now)
+        else:
+            by_payment[owners[key]].append(unique[key].fact)
+    await _write(transaction, _fold_all(payments, by_payment), now)
+    return report
+
+
+async def apply_orphans(
+    transaction: Transaction, payment_id: str, references: Sequence[Reference], now: datetime
+) -> int:
+    """Apply facts that came before their payment was known under these names; returns how many there were."""
+    facts = await transaction.inbox.adopt_orphans(payment_id, references)
+    if facts:
+        payments = await transaction.payments.lock({payment_id})
+        await _write(transaction, _fold_all(payments, {payment_id: facts}), now)
+    return len(facts)
+
+
+def _drop_repeats(received: Sequence[ReceivedFact], report: ApplyReport) -> dict[FactKey, ReceivedFact]:
+    unique: dict[FactKey, ReceivedFact] = {}
+    for item in received:
+        known = unique.setdefault(key_of(item.fact), item)
+        if known is item:
+            continue
+        if known.fact.content_digest() == item.fact.content_digest():
+            report.duplicates += 1
+        else:
+            conflict = _as_conflict(item)
+            unique.setdefault(key_of(conflict.fact), conflict)
+    return unique
+
+
+def _as_conflict(item: ReceivedFact) -> ReceivedFact:
+    """The same event id with other content: recorded beside the first, as an anomaly that moves no money."""
+    event_id = f"{item.fact.gateway_event_id}#conflict-{item.fact.content_digest()[:12]}"
+    fact = replace(item.fact, kind=FactKind.IGNORED, gateway_event_id=event_id, reason=EVENT_ID_CONFLICT)
+    return replace(item, fact=fact)
+
+
+async def _find_by_name(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
+    """Say which payment each fact is about, by the names its gateway uses."""
+    owners = await _match(transaction, facts)
+    unknown = [fact for fact in facts if key_of(fact) not in owners]
+    if unknown:
+        # A payment may be given one of these names at this very moment; after the lock we see it, or it sees us.
+        await transaction.payments.lock_references(
+            (fact.gateway, fact.account, reference) for fact in unknown for reference in fact.references
+        )
+        owners |= await _match(transaction, unknown)
+    return owners
+
+
+async def _match(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
+    wanted = {(fact.gateway, fact.account, reference) for fact in facts for reference in fact.references}
+    known = await transaction.payments.resolve(wanted)
+    owners: dict[FactKey, str] = {}
+    for fact in facts:
+        matches = (known.get((fact.gateway, fact.account, reference)) for reference in fact.references)
+        if payment_id := next(filter(None, matches), None):
+            owners[key_of(fact)] = payment_id
+    return owners
+
+
+def _owners(facts: Sequence[Fact], named: dict[FactKey, str], payments: dict[str, PaymentRecord]) -> dict[FactKey, str]:
+    """Settle whose each fact is; a fact without an owner becomes an orphan.
+
+    A payment id that a gateway merely echoes counts only while the payment has no name at the gateway, and then for
+    one name only: otherwise metadata copied from one payment to another would move the first one's money.
+    """
+    owners: dict[FactKey, str] = {}
+    first_names: dict[str, str] = {}
+    for fact in sorted(facts, key=_event_order):
+        key = key_of(fact)
+        payment = payments.get(named.get(key) or fact.payment_id or "")
+        if payment is None or (payment.terms.gateway, payment.terms.account) != (fact.gateway, fact.account):
+            continue
+        if key not in named:
+            name = payment.provider_reference or first_names.setdefault(payment.id, fact.provider_reference)
+            if name not in fact.references:
+                continue
+        owners[key] = payment.id
+    return owners
+
+
+def _event_order(fact: Fact) -> tuple[datetime, str]:
+    return (fact.occurred_at, fact.gateway_event_id)
+
+
+async def _record(
+    transaction: Transaction,
+    unique: dict[FactKey, ReceivedFact],
+    owners: dict[FactKey, str],
+    report: ApplyReport,
+    now: datetime,
+) -> set[FactKey]:
+    """Write the inbox and return the keys that are new: only these may have an effect."""
+    rows = [_inbox_row(item, owners.get(key)) for key, item in unique.items()]
+    fresh = await transaction.inbox.insert(rows, now)
+    for row in rows:
+        if key_of(row.fact) in fresh:
+            _count(report, row)
+    seen = [row for row in rows if key_of(row.fact) not in fresh]
+    known = await transaction.inbox.digests([key_of(row.fact) for row in seen])
+    for row in seen:
+        if known[key_of(row.fact)] == row.digest:
+            report.duplicates += 1
+            continue
+        conflict = _as_conflict(unique[key_of(row.fact)])
+        unique[key_of(conflict.fact)] = conflict
+        if row.payment_id is not None:
+            owners[key_of(conflict.fact)] = row.payment_id
+        fresh |= await transaction.inbox.insert([_inbox_row(conflict, row.payment_id)], now)
+        report.conflicts += 1
+    return fresh
+
+
+def _inbox_row(item: ReceivedFact, payment_id: str | None) -> InboxRow:
+    fact = item.fact
+    if fact.kind is FactKind.IGNORED or fact.trust is Trust.HINT:
+        disposition: Disposition = "ignored"
+    else:
+        disposition = "orphaned" if payment_id is None else "applied"
+    return InboxRow(
+        fact=fact,
+        digest=fact.content_digest(),
+        payment_id=payment_id,
+        disposition=disposition,
+        raw_partition=item.raw_partition,
+        raw_offset=item.raw_offset,
+    )
+
+
+def _count(report: ApplyReport, row: InboxRow) -> None:
+    if row.disposition == "applied":
+        report.applied += 1
+    elif row.disposition == "ignored":
+        report.ignored += 1
+    else:
+        report.orphaned += 1
+
+
+async def _name_payments(
+    transaction: Transaction, facts: Sequence[Fact], owners: dict[FactKey, str], payments: dict[str, PaymentRecord]
+) -> None:
+    """Remember new names, so that later facts that carry only one of them are found."""
+    rows = {
+        ((fact.gateway, fact.account, reference), owners[key_of(fact)])
+        for fact in facts
+        for reference in fact.references
+    }
+    known = await transaction.payments.resolve({reference for reference, _ in rows})
+    await transaction.payments.add_references((reference, owner) for reference, owner in rows if reference not in known)
+    for fact in sorted(facts, key=_event_order):
+        payment = payments[owners[key_of(fact)]]
+        if payment.provider_reference is None:
+            await transaction.payments.set_provider_reference(payment.id, fact.provider_reference)
+            payments[payment.id] = replace(payment, provider_reference=fact.provider_reference)
+
+
+def _fold_all(payments: dict[str, PaymentRecord], by_payment: dict[str, list[Fact]]) -> _Effects:
+    effects = _Effects()
+    for payment_id in sorted(by_payment):
+        payment = payments[payment_id]
+        for fact in sorted(by_payment[payment_id], key=_event_order):
+            payment = _fold_one(payment, fact, effects)
+        if payment.state != payments[payment_id].state:
+            effects.payments[payment_id] = payment
+    return effects
+
+
+def _fold_one(payment: PaymentRecord, fact: Fact, effects: _Effects) -> PaymentRecord:
+    state = fold(payment.state, payment.terms, fact)
+    status = status_of(state)
+    milestones = new_milestones(payment.state, state, payment.terms)
+    changed = replace(payment, state=state, status=status, event_sequence=payment.event_sequence + len(milestones))
+    for movement in movements(payment.state, state, payment.terms):
+        effects.transactions.append(_ledger_transaction(movement, changed, fact))
+        effects.entries.extend(_entries(movement, changed, fact))
+    for sequence, milestone in enumerate(milestones, start=payment.event_sequence + 1):
+        effects.messages.append(payment_event(changed, milestone, sequence, fact.occurred_at))
+    if status is not payment.status:
+        effects.transitions.append(
+            TransitionRow(
+                payment_id=payment.id,
+                from_status=payment.status,
+                to_status=status,
+                gateway_event_id=fact.gateway_event_id,
+                occurred_at=fact.occurred_at,
+            )
+        )
+    return changed
+
+
+def _ledger_transaction(movement: Movement, payment: PaymentRecord, fact: Fact) -> LedgerTransaction:
+    identity = f"{payment.id}|{movement.cause}|{fact.gateway}|{fact.account}|{fact.gateway_event_id}"
+    return LedgerTransaction(
+        id=uuid.uuid5(uuid.NAMESPACE_OID, identity),
+        account=payment.terms.account,
+        payment_id=payment.id,
+        payout_batch_id=None,
+        cause=movement.cause,
+        reference=fact.movement_reference,
+        currency=payment.terms.currency,
+        occurred_at=fact.occurred_at,
+        postings=movement.postings,
+    )
+
+
+def _entries(movement: Movement, payment: PaymentRecord, fact: Fact) -> list[EntryRow]:
+    entries = []
+    for share in movement.shares:
+        split, terms = share.split, payment.terms
+        recipient = Recipient(terms.account, split.recipient_type, split.recipient_id, terms.currency)
+        entries.append(
+            EntryRow(
+                id=entry_id(payment.id, movement.cause, recipient, fact.gateway_event_id),
+                recipient=recipient,
+                payment_id=payment.id,
+                gateway=terms.gateway,
+                cause=movement.cause,
+                gross_minor=share.gross_minor,
+                fee_minor=share.fee_minor,
+                net_minor=share.net_minor,
+                occurred_at=fact.occurred_at,
+            )
+        )
+    return entries
+
+
+async def _write(transaction: Transaction, effects: _Effects, now: datetime) -> None:
+    await transaction.payments.save(list(effects.payments.values()), now)
+    await transaction.transitions.add(effects.transitions, now)
+    await transaction.ledger.post(effects.transactions, now)
+    await transaction.settlement.add_entries(effects.entries, now)
+    await transaction.outbox.add([*effects.messages, *(settlement_entry(entry) for entry in effects.entries)])

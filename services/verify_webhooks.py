@@ -1,0 +1,36 @@
+"""Turn a raw callback into facts, or say why it is refused. Nothing unproven gets past here."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from connectors.base import Callback, VerifiesWebhooks
+from domain.errors import CapabilityMissing, InvalidInput, NotFound, PaystreamError, VerificationFailed
+from services.gateways import Gateways
+from topics.gateway_events import GatewayEvent
+from topics.webhooks import RawWebhook
+
+REFUSALS = (VerificationFailed, InvalidInput, NotFound, CapabilityMissing)
+"""Errors that are about the callback itself, and will be the same however often it is tried."""
+
+
+async def verify_webhook(gateways: Gateways, webhook: RawWebhook) -> Sequence[GatewayEvent] | PaystreamError:
+    """Return the callback's facts, or the error that refuses it. Anything transient is raised."""
+    try:
+        connector = await gateways.connector(webhook.account, webhook.gateway)
+        if not isinstance(connector, VerifiesWebhooks):
+            raise CapabilityMissing(f"{webhook.gateway} posts no callbacks")
+        facts = connector.parse_callback(
+            Callback(
+                account=webhook.account,
+                body=webhook.body,
+                headers=webhook.http_headers,
+                received_at=webhook.received_at,
+            )
+        )
+        return [GatewayEvent.from_fact(fact) for fact in facts]
+    except ValidationError as error:
+        fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
+        return InvalidInput(f"the callback's {fields} cannot be used", code="malformed_payload")
+    except REFUSALS as error:
+        return error

@@ -1,0 +1,167 @@
+"""The inbox: every fact exactly once. Its primary key is the dedupe that every money effect hangs on."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import Fact, FactKind
+from storage.bulk import BulkInsert
+from storage.payments import Reference
+from storage.tables import INBOX
+
+Disposition = Literal["applied", "ignored", "orphaned"]
+FactKey = tuple[str, str, str]
+"""(gateway, account, gateway_event_id)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """A fact, what became of it, and where its raw callback lies (None for answers of a gateway's API)."""
+
+    fact: Fact
+    digest: str
+    payment_id: str | None
+    disposition: Disposition
+    raw_partition: int | None = None
+    raw_offset: int | None = None
+
+
+def key_of(fact: Fact) -> FactKey:
+    """The dedupe key of a fact."""
+    return (fact.gateway, fact.account, fact.gateway_event_id)
+
+
+_INSERT = BulkInsert(
+    "inbox",
+    {
+        "gateway": "text",
+        "account": "text",
+        "gateway_event_id": "text",
+        "digest": "text",
+        "kind": "text",
+        "provider_reference": "text",
+        "related_references": "text > text[]",
+        "movement_reference": "text",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "claimed_payment_id": "text",
+        "payment_id": "text",
+        "disposition": "text",
+        "reason": "text",
+        "receipt_url": "text",
+        "occurred_at": "timestamptz",
+        "raw_partition": "integer",
+        "raw_offset": "bigint",
+        "recorded_at": "timestamptz",
+    },
+    "on conflict do nothing returning gateway, account, gateway_event_id",
+)
+_DIGESTS = text(
+    "select gateway, account, gateway_event_id, digest from inbox join"
+    " unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:event_ids as text[]))"
+    " as wanted (gateway, account, gateway_event_id) using (gateway, account, gateway_event_id)"
+)
+_ADOPT = text(
+    "update inbox set payment_id = :payment_id, disposition = 'applied' where disposition = 'orphaned'"
+    " and gateway = :gateway and account = :account and (provider_reference = any(:references)"
+    " or related_references && cast(:references as text[]) or claimed_payment_id = :payment_id)"
+    " returning *"
+)
+
+
+class Inbox:
+    """Writes facts and says which are new."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def insert(self, rows: Sequence[InboxRow], now: datetime) -> set[FactKey]:
+        """Insert facts and return the keys of those that were not there; sorted, so that inserts cannot deadlock."""
+        values = sorted((_values(row, now) for row in rows), key=lambda value: value[:3])
+        return {(row[0], row[1], row[2]) for row in await _INSERT.execute(self._connection, values)}
+
+    async def digests(self, keys: Collection[FactKey]) -> dict[FactKey, str]:
+        """Return the digests of facts that are there."""
+        if not keys:
+            return {}
+        gateways, accounts, event_ids = map(list, zip(*keys, strict=True))
+        rows = await self._connection.execute(
+            _DIGESTS, {"gateways": gateways, "accounts": accounts, "event_ids": event_ids}
+        )
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+    async def adopt_orphans(self, payment_id: str, references: Sequence[Reference]) -> list[Fact]:
+        """Give facts that waited for this payment to it, and return them to be applied."""
+        gateway, account, _ = references[0]
+        rows = await self._connection.execute(
+            _ADOPT,
+            {
+                "payment_id": payment_id,
+                "gateway": gateway,
+                "account": account,
+                "references": [reference for _, _, reference in references],
+            },
+        )
+        return [_fact(row) for row in rows]
+
+    async def of_payment(self, payment_id: str) -> list[Fact]:
+        """Every applied fact of a payment, in order of event time."""
+        statement = (
+            select(INBOX)
+            .where(INBOX.c.payment_id == payment_id, INBOX.c.disposition == "applied")
+            .order_by(INBOX.c.occurred_at, INBOX.c.gateway_event_id)
+        )
+        return [_fact(row) for row in await self._connection.execute(statement)]
+
+
+def _values(row: InboxRow, now: datetime) -> tuple[Any, ...]:
+    fact = row.fact
+    return (
+        fact.gateway,
+        fact.account,
+        fact.gateway_event_id,
+        row.digest,
+        fact.kind,
+        fact.provider_reference,
+        _array_literal(fact.related_references),
+        fact.movement_reference,
+        fact.amount_minor,
+        fact.currency,
+        fact.payment_id,
+        row.payment_id,
+        row.disposition,
+        fact.reason,
+        fact.receipt_url,
+        fact.occurred_at,
+        row.raw_partition,
+        row.raw_offset,
+        now,
+    )
+
+
+def _array_literal(values: Sequence[str]) -> str:
+    """PostgreSQL's text form of an array; an array of arrays of unequal length cannot travel through unnest."""
+    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return "{" + ",".join(quoted) + "}"
+
+
+def _fact(row: Row[Any]) -> Fact:
+    return Fact(
+        gateway=row.gateway,
+        account=row.account,
+        gateway_event_id=row.gateway_event_id,
+        kind=FactKind(row.kind),
+        provider_reference=row.provider_reference,
+        related_references=tuple(row.related_references),
+        movement_reference=row.movement_reference,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        payment_id=row.claimed_payment_id,
+        reason=row.reason,
+        receipt_url=row.receipt_url,
+        occurred_at=row.occurred_at,
+    )

@@ -1,0 +1,87 @@
+"""The unit of work: one PostgreSQL transaction with the repositories that write in it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from storage.accounts import Accounts
+from storage.commands import Commands
+from storage.inbox import Inbox
+from storage.ledger import Ledger
+from storage.outbox import Outbox
+from storage.payments import Payments
+from storage.settlement import Settlement
+from storage.transitions import Transitions
+
+
+class Transaction:
+    """An open transaction. It commits when its block ends and rolls back when the block raises."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Accounts and their sealed credentials."""
+        return Accounts(self.connection)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Commands and their results."""
+        return Commands(self.connection)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Facts, each exactly once."""
+        return Inbox(self.connection)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Double entry."""
+        return Ledger(self.connection)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Messages to publish once this transaction has committed."""
+        return Outbox(self.connection)
+
+    @cached_property
+    def payments(self) -> Payments:
+        """Payments and their gateways' names for them."""
+        return Payments(self.connection)
+
+    @cached_property
+    def settlement(self) -> Settlement:
+        """Entries, windows and payout batches."""
+        return Settlement(self.connection)
+
+    @cached_property
+    def transitions(self) -> Transitions:
+        """Changes of status."""
+        return Transitions(self.connection)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, application_name: str = "paystream") -> None:
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"server_settings": {"application_name": application_name, "jit": "off"}},
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a transaction; READ COMMITTED, with row locks where rows are changed."""
+        async with self.engine.begin() as connection:
+            yield Transaction(connection)
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self.engine.dispose()
