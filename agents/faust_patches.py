@@ -73,6 +73,9 @@ def _patch_wait_first() -> None:
         except StopIteration as stop:
             coros[1].close()
             return WaitResults([coros[0]], [stop.value], stopped=False)
+        except BaseException:
+            coros[1].close()
+            raise
         return await original(self, _Started(coros[0], waits_for), coros[1])
 
     Consumer.wait_first = wait_first

@@ -12,11 +12,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import structlog
 
-from agents.dead_letters import DeadLetters
 from agents.metrics import BATCH_RETRIES
 from agents.records import Record
 from agents.retry_policy import delay_seconds, is_transient
@@ -31,13 +30,21 @@ Process = Callable[[Sequence[Record]], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
+class TakesDeadLetters(Protocol):
+    """Where a record goes that could not be processed."""
+
+    async def send(self, record: Record, error: Exception) -> None:
+        """Keep the record with its error; return only when it is safe."""
+        ...
+
+
 class Guard:
     """Runs an agent's batches. One per agent."""
 
     def __init__(
         self,
         name: str,
-        dead_letters: DeadLetters,
+        dead_letters: TakesDeadLetters,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -1,6 +1,6 @@
 """The one place that says which errors pass by themselves, and how long to wait for that."""
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -29,7 +29,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, (*RETRYABLE, OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)):
         return True
     if isinstance(error, KafkaError):
-        return bool(error.retriable) or "Connection" in type(error).__name__
+        return bool(error.retriable) or isinstance(error, (KafkaConnectionError, KafkaTimeoutError))
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None)
         return error.connection_invalidated or state in _PASSING_STATES or str(state).startswith("08")

@@ -20,3 +20,7 @@ processes.register(app)
 def main() -> None:
     """Entry point of the `paystream` script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The patches hold for the pinned versions, and say so loudly when a pin moves."""
+
+import asyncio
+from importlib.metadata import version
+
+import pytest
+from faust.tables.recovery import Recovery
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from mode.services import Service
+
+from agents import faust_patches
+from agents.faust_patches import PINNED, apply_patches
+
+
+@pytest.fixture(autouse=True)
+def _patched() -> None:
+    apply_patches()
+
+
+def test_the_installed_versions_are_the_ones_the_patches_were_written_for() -> None:
+    assert {name: version(name) for name in PINNED} == PINNED
+
+
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(faust_patches.PINNED, "faust-streaming", "0.0.0")
+    with pytest.raises(RuntimeError, match=r"was written for 0\.0\.0"):
+        apply_patches()
+
+
+def test_every_patch_is_in_place() -> None:
+    assert Consumer.wait_first is not Service.wait_first
+    assert Consumer.wait_first.__module__ == faust_patches.__name__
+    assert AIOKafkaConsumerThread._create_worker_consumer.__module__ == faust_patches.__name__
+    assert Recovery.on_recovery_completed.__module__ == faust_patches.__name__
+
+
+class FakeConsumer(Service):  # type: ignore[misc] - Faust's Service is untyped
+    """As much of a consumer as `wait_first` needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspend_flow = asyncio.Event()
+
+
+async def wait_first(consumer: FakeConsumer, callback: object) -> object:
+    result = await Consumer.wait_first(consumer, callback, consumer.suspend_flow.wait())
+    return result.results
+
+
+async def test_a_callback_that_does_not_wait_starts_no_task() -> None:
+    tasks = len(asyncio.all_tasks())
+    seen = []
+
+    async def callback() -> str:
+        seen.append(len(asyncio.all_tasks()))
+        return "done"
+
+    assert await wait_first(FakeConsumer(), callback()) == ["done"]
+    assert seen == [tasks]
+
+
+async def test_a_callback_that_waits_is_carried_to_its_end() -> None:
+    gate = asyncio.Event()
+
+    async def callback() -> str:
+        await gate.wait()
+        await asyncio.sleep(0)
+        return "done"
+
+    asyncio.get_running_loop().call_later(0.01, gate.set)
+    assert await wait_first(FakeConsumer(), callback()) == ["done"]
+
+
+async def test_an_error_of_the_callback_is_raised_whether_it_waited_or_not() -> None:
+    async def at_once() -> None:
+        raise ValueError("at once")
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("later")
+
+    with pytest.raises(ValueError, match="at once"):
+        await wait_first(FakeConsumer(), at_once())
+    with pytest.raises(ValueError, match="later"):
+        await wait_first(FakeConsumer(), later())
+
+
+async def test_a_suspended_flow_still_interrupts_a_waiting_callback() -> None:
+    consumer = FakeConsumer()
+
+    async def callback() -> None:
+        await asyncio.sleep(60)
+
+    asyncio.get_running_loop().call_later(0.01, consumer.suspend_flow.set)
+    assert await asyncio.wait_for(wait_first(consumer, callback()), 5) == [True]

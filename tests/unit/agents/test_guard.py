@@ -1,0 +1,118 @@
+"""The guard: what passes is retried, what does not is isolated, what escapes stops the process."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from agents.guard import DEAD_LETTERS_PER_MINUTE, Guard
+from agents.records import Record
+from domain.errors import GatewayUnavailable, MalformedPayload
+
+
+class Stopped(Exception):
+    """Raised by the tests' stand-in for stopping the process."""
+
+
+class Graveyard:
+    """Remembers dead letters; fails as often as it is told to."""
+
+    def __init__(self, failures: list[Exception] | None = None) -> None:
+        self.buried: list[tuple[int, str]] = []
+        self._failures = failures or []
+
+    async def send(self, record: Record, error: Exception) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.buried.append((record.offset, type(error).__name__))
+
+
+class Fixture:
+    """A guard whose sleeps are recorded and whose stop raises."""
+
+    def __init__(self, graveyard: Graveyard | None = None) -> None:
+        self.graveyard = graveyard or Graveyard()
+        self.slept: list[float] = []
+        self.now = 0.0
+        self.guard = Guard("test", self.graveyard, monotonic=lambda: self.now, sleep=self._sleep, stop=self._stop)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    @staticmethod
+    def _stop(reason: str, error: BaseException | None) -> None:
+        raise Stopped(reason) from error
+
+
+def records(count: int) -> list[Record]:
+    return [Record(topic="t", partition=0, offset=offset, key=None, value=b"", headers=()) for offset in range(count)]
+
+
+async def test_a_good_batch_is_processed_once() -> None:
+    fixture, seen = Fixture(), []
+
+    async def process(batch: Sequence[Record]) -> None:
+        seen.append([record.offset for record in batch])
+
+    await fixture.guard.run(records(3), process)
+    assert seen == [[0, 1, 2]]
+    assert fixture.graveyard.buried == []
+
+
+async def test_a_passing_error_is_retried_in_place_with_growing_waits_and_nothing_is_buried() -> None:
+    fixture, errors = Fixture(), [ConnectionResetError(), GatewayUnavailable("down"), TimeoutError()]
+
+    async def process(_: Sequence[Record]) -> None:
+        if errors:
+            raise errors.pop(0)
+
+    await fixture.guard.run(records(2), process)
+    assert fixture.slept == [0.1, 0.2, 0.4]
+    assert fixture.graveyard.buried == []
+
+
+@pytest.mark.parametrize("poison", [0, 3, 6])
+async def test_one_poison_record_is_buried_and_its_neighbours_go_through(poison: int) -> None:
+    fixture = Fixture()
+    applied: set[int] = set()
+
+    async def process(batch: Sequence[Record]) -> None:
+        if any(record.offset == poison for record in batch):
+            raise MalformedPayload("unreadable")
+        applied.update(record.offset for record in batch)
+
+    await fixture.guard.run(records(7), process)
+    assert applied == set(range(7)) - {poison}
+    assert fixture.graveyard.buried == [(poison, "MalformedPayload")]
+
+
+async def test_a_dead_letter_that_cannot_be_written_stops_the_process() -> None:
+    fixture = Fixture(Graveyard([ValueError("refused")]))
+
+    async def process(_: Sequence[Record]) -> None:
+        raise MalformedPayload("unreadable")
+
+    with pytest.raises(Stopped, match="could not be written"):
+        await fixture.guard.run(records(1), process)
+
+
+async def test_too_many_dead_letters_in_a_minute_stop_the_process() -> None:
+    fixture = Fixture()
+
+    async def process(_: Sequence[Record]) -> None:
+        raise MalformedPayload("unreadable")
+
+    await fixture.guard.run(records(DEAD_LETTERS_PER_MINUTE), process)
+    with pytest.raises(Stopped, match="dead letters in a minute"):
+        await fixture.guard.run(records(1), process)
+
+
+async def test_the_same_number_of_dead_letters_spread_over_hours_does_not() -> None:
+    fixture = Fixture()
+
+    async def process(_: Sequence[Record]) -> None:
+        raise MalformedPayload("unreadable")
+
+    for record in records(DEAD_LETTERS_PER_MINUTE * 2):
+        fixture.now += 10
+        await fixture.guard.run([record], process)
+    assert len(fixture.graveyard.buried) == DEAD_LETTERS_PER_MINUTE * 2

@@ -1,0 +1,59 @@
+"""Splits: partners' parts, and the rest for the tenant."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.errors import InvalidInput
+from domain.payment import Split
+from services.create_payment import splits_of
+from topics.commands import CreatePayment, SplitPart
+
+
+def command(*splits: SplitPart) -> CreatePayment:
+    return CreatePayment(
+        command_id="c1",
+        payment_id="p1",
+        account="demo",
+        requested_at=datetime(2026, 1, 2, tzinfo=UTC),
+        gateway="stripe",
+        amount_minor=1000,
+        currency="USD",
+        resource_type="order",
+        resource_id="o1",
+        splits=splits,
+    )
+
+
+def partner(recipient_id: str, amount_minor: int) -> SplitPart:
+    return SplitPart(recipient_type="partner", recipient_id=recipient_id, amount_minor=amount_minor)
+
+
+def test_without_splits_all_is_the_tenants() -> None:
+    assert splits_of(command()) == (Split("tenant", "demo", 1000),)
+
+
+def test_partners_first_and_the_rest_for_the_tenant() -> None:
+    assert splits_of(command(partner("a", 300), partner("b", 100))) == (
+        Split("partner", "a", 300),
+        Split("partner", "b", 100),
+        Split("tenant", "demo", 600),
+    )
+
+
+def test_splits_may_use_the_amount_up() -> None:
+    assert splits_of(command(partner("a", 1000))) == (Split("partner", "a", 1000),)
+
+
+@pytest.mark.parametrize(
+    ("splits", "problem"),
+    [
+        ((partner("a", 1001),), "more than the amount"),
+        ((partner("a", 1), partner("a", 2)), "named twice"),
+        ((SplitPart(recipient_type="tenant", recipient_id="demo", amount_minor=5),), "what the splits leave over"),
+    ],
+)
+def test_splits_that_do_not_fit_are_refused(splits: tuple[SplitPart, ...], problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem) as caught:
+        splits_of(command(*splits))
+    assert caught.value.field == "splits"
