@@ -27,4 +27,4 @@ def periodically(app: Any, name: str, interval_seconds: float, work: Callable[[]
                 _log.warning("interrupted", task=name, error=repr(error))
             await app.sleep(interval_seconds)
 
-    return app.task(run, name=name)
+    return app.task(run)

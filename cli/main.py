@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import accounts, dev, processes, topics
+from cli import accounts, demo, dev, processes, topics
 
 app = typer.Typer(
     name="paystream",
@@ -15,6 +15,7 @@ app.add_typer(accounts.credentials, name="credentials")
 app.add_typer(dev.app, name="dev")
 app.add_typer(topics.app, name="topics")
 processes.register(app)
+demo.register(app)
 
 
 def main() -> None:

@@ -57,9 +57,8 @@ def relay() -> None:
 
 def migrate() -> None:
     """Bring the database to the newest schema and create every topic."""
-    from topics.admin import create_topics
-
     from storage.migrate import migrate as migrate_database
+    from topics.admin import create_topics
     from topics.catalog import TOPICS
 
     settings = _start("migrate")

@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from bootstrap.settings import Settings
 from devstack.ports import chosen_port

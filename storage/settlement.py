@@ -152,6 +152,8 @@ _WINDOW = text(
     " and recipient_type = :recipient_type and recipient_id = :recipient_id and currency = :currency"
     " and window_start = :window_start"
 )
+_COUNT_OPEN_WINDOWS = text("select count(*) from settlement_windows where closed_at is null")
+_COUNT_UNCOUNTED = text("select count(*) from settlement_entries where not counted")
 
 
 class Settlement:
@@ -271,11 +273,11 @@ class Settlement:
 
     async def count_open_windows(self) -> int:
         """How many windows have not closed yet."""
-        return int(
-            (
-                await self._connection.execute(text("select count(*) from settlement_windows where closed_at is null"))
-            ).scalar_one()
-        )
+        return int((await self._connection.execute(_COUNT_OPEN_WINDOWS)).scalar_one())
+
+    async def count_uncounted(self) -> int:
+        """How many entries no window has counted yet."""
+        return int((await self._connection.execute(_COUNT_UNCOUNTED)).scalar_one())
 
     async def batches(self) -> list[Row[Any]]:
         """Every payout batch, newest last."""

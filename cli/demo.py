@@ -1,0 +1,37 @@
+"""`paystream demo` and `paystream up`: the whole of it on this machine."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+DIRECTORY = Path(".paystream")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(demo)
+
+
+def demo(
+    payments: Annotated[int, typer.Option(min=1, help="How many payments to live.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same plan.")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
+) -> None:
+    """Live payments of two gateways end to end, and prove that the books are right."""
+    from devstack.demo.run import run_demo
+    from devstack.demo.summary import show, to_json
+    from devstack.errors import StackFailed
+
+    console = Console()
+    try:
+        figures = run_demo(DIRECTORY / "demo", payments=payments, seed=seed, console=console)
+    except StackFailed as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(2) from error
+    show(figures, console)
+    if json_file is not None:
+        json_file.write_text(json.dumps(to_json(figures), indent=2, default=str) + "\n", encoding="utf-8")
+    raise typer.Exit(0 if figures.holds else 1)
