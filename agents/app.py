@@ -3,7 +3,6 @@
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import mode.loop
@@ -29,7 +28,7 @@ def build_app(app_id: str, kafka: KafkaSettings) -> Any:
         kafka.topic_prefix + app_id,
         broker=f"kafka://{kafka.bootstrap_servers.replace(',', ';')}",
         store="memory://",
-        datadir=str(Path(tempfile.gettempdir()) / f"{kafka.topic_prefix}{app_id}"),
+        datadir=tempfile.mkdtemp(prefix=f"{app_id}-"),
         key_serializer="raw",
         value_serializer="raw",
         autodiscover=False,

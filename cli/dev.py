@@ -212,6 +212,8 @@ def _plain_errors() -> Iterator[None]:
         typer.echo(error.message, err=True)
         raise typer.Exit(1) from error
     except ModuleNotFoundError as error:
+        if error.name != "psutil":
+            raise
         typer.echo(f"The embedded stack needs the package {error.name}: install paystream[devstack].", err=True)
         raise typer.Exit(1) from error
 

@@ -12,6 +12,7 @@ RAW_WEBHOOKS = TopicSpec(
     key="digest of the body",
     model=None,
     written_by="webhook_ingress",
+    carries_callbacks=True,
 )
 REJECTED_WEBHOOKS = TopicSpec(
     name="payments.webhooks.rejected.v1",
@@ -19,6 +20,7 @@ REJECTED_WEBHOOKS = TopicSpec(
     key="digest of the body",
     model=None,
     written_by="agents/verify",
+    carries_callbacks=True,
 )
 GATEWAY_EVENTS = TopicSpec(
     name="payments.gateway-events.v1",
@@ -84,6 +86,7 @@ def dead_letter(source: TopicSpec) -> TopicSpec:
         model=None,
         written_by="agents/guard",
         retention_days=90,
+        carries_callbacks=source.carries_callbacks,
     )
 
 

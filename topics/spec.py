@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 DEFAULT_PARTITIONS = 8
 DAY_MILLISECONDS = 86_400_000
+CALLBACK_RECORD_BYTES = 2_097_152
+"""A body of 1 MiB with its headers is more than Kafka takes by default."""
 
 
 class Cleanup(StrEnum):
@@ -18,7 +20,10 @@ class Cleanup(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
-    """One topic. `model` is None where the value is not JSON of ours (the raw bytes of a callback)."""
+    """One topic. `model` is None where the value is not JSON of ours (the raw bytes of a callback).
+
+    `carries_callbacks` marks topics whose records may be as large as the largest callback with its headers.
+    """
 
     name: str
     description: str
@@ -29,10 +34,14 @@ class TopicSpec:
     retention_days: int = 30
     cleanup: Cleanup = Cleanup.DELETE
     internal: bool = False
+    carries_callbacks: bool = False
 
     @property
     def config(self) -> dict[str, str]:
         """The broker's settings of the topic."""
-        if self.cleanup is Cleanup.COMPACT:
-            return {"cleanup.policy": "compact"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_days * DAY_MILLISECONDS)}
+        config = {"cleanup.policy": self.cleanup.value}
+        if self.cleanup is Cleanup.DELETE:
+            config["retention.ms"] = str(self.retention_days * DAY_MILLISECONDS)
+        if self.carries_callbacks:
+            config["max.message.bytes"] = str(CALLBACK_RECORD_BYTES)
+        return config

@@ -49,8 +49,8 @@ class RawWebhook:
     @classmethod
     def from_record(cls, value: bytes, headers: Iterable[tuple[str, bytes]]) -> "RawWebhook":
         """Read a record of the raw topic back. Raises MalformedPayload when it was not written by the ingress."""
-        found = {name: value.decode() for name, value in headers}
         try:
+            found = {name: value.decode() for name, value in headers}
             return cls(
                 id=found["ce_id"],
                 gateway=found["ps_gateway"],
@@ -61,7 +61,7 @@ class RawWebhook:
                 http_headers=_pairs(json.loads(found["ps_http_headers"])),
                 body=value,
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except (AttributeError, KeyError, ValueError, TypeError) as error:
             raise MalformedPayload(f"not a raw callback record: {error!r}") from error
 
 

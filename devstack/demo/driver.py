@@ -47,6 +47,7 @@ class Tally:
     stale: int = 0
     finished: int = 0
     answers: dict[int, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,10 @@ from storage.unit_of_work import Database
 from topics.catalog import PAYMENT_EVENTS, RAW_WEBHOOKS
 from topics.message import header
 
-_STATUSES = "select status, currency, count(*), sum(captured_minor), sum(refunded_minor) from payments group by 1, 2 order by 1, 2"
+_STATUSES = (
+    "select status, currency, count(*), sum(captured_minor), sum(refunded_minor) from payments"
+    " group by 1, 2 order by 1, 2"
+)
 _BATCHES = (
     "select recipient_type || ':' || recipient_id, currency, status, count(*), sum(entry_count), sum(gross_minor),"
     " sum(fee_minor), sum(net_minor) from payout_batches group by 1, 2, 3 order by 1, 2, 3"

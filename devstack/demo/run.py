@@ -8,27 +8,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 from rich.console import Console
-from services.audit.run import audit
 
 from bootstrap.producer import build_producer
 from bootstrap.wiring import build_database, build_key_ring
 from devstack.application import Application, answers, new_key_ring, running_application
 from devstack.databases import create_database, database_url
-from devstack.demo.driver import Driver, Surroundings
+from devstack.demo.driver import DemoFailed, Driver, Surroundings
 from devstack.demo.figures import Figures, compare_with_plan, measure_latency, read_tables
 from devstack.demo.plan import ACCOUNT, Plan, make_plan
 from devstack.demo.progress import DemoProgress
-from devstack.demo.razorpay_customer import RazorpayCustomers
+from devstack.demo.razorpay_customer import RazorpayAccount, RazorpayCustomers
 from devstack.demo.stripe_customer import StripeCustomers, register_webhook
 from devstack.demo.watch import Watcher
 from devstack.ports import free_port
 from devstack.processes import ManagedProcess
 from devstack.stack import Stack, running_stack
 from services.accounts import create_account, set_credentials
+from services.audit.run import audit
 from storage.accounts import Account
 from storage.unit_of_work import Database
 
@@ -60,7 +61,7 @@ def run_demo(directory: Path, *, payments: int, seed: int, console: Console) -> 
         console.print(f"[dim]{time.monotonic() - started:5.1f} s[/]  {message}")
 
     with running_stack(directory, announce=announce) as stack:
-        run_id = secrets.token_hex(3)
+        run_id, own = secrets.token_hex(3), Secrets()
         create_database(stack.database_url, f"demo_{run_id}")
         environment = {
             **new_key_ring(),
@@ -72,46 +73,49 @@ def run_demo(directory: Path, *, payments: int, seed: int, console: Console) -> 
             "PAYSTREAM_SETTLEMENT__AUTO_APPROVE_THRESHOLD_MINOR": str(AUTO_APPROVE_UP_TO_MINOR),
         }
         with (
-            _local_gateways(stack, announce) as (stripe_base, razorpay_base),
+            _local_gateways(stack, own, announce) as bases,
             running_application(stack, environment, announce=announce) as application,
         ):
             announce(f"Living {payments} payments, with {plan.forged} forged and {plan.stale} stale callbacks mixed in")
-            figures = asyncio.run(_live(plan, application, stripe_base, razorpay_base, console))
+            figures = asyncio.run(_live(plan, application, own, bases, console))
     seconds = time.monotonic() - started
     return dataclasses.replace(figures, broker=stack.broker, seconds=seconds)
 
 
 @contextmanager
-def _local_gateways(stack: Stack, announce: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+def _local_gateways(stack: Stack, own: Secrets, announce: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """Run the local Stripe and Razorpay; yields their base addresses."""
     announce("Starting the local Stripe (localstripe) and the local Razorpay")
-    running: list[ManagedProcess] = []
-    bases = []
+    keys = ["--key-id", own.razorpay_key_id, "--key-secret", own.razorpay_key_secret]
+    wanted: tuple[tuple[str, list[str], str], ...] = (
+        ("local_stripe", [], "/js.stripe.com/v3/"),
+        ("razorpay", keys, "/_control/ready"),
+    )
+    running: list[tuple[ManagedProcess, str, str]] = []
     try:
-        for name, probe in (("local_stripe", "/js.stripe.com/v3/"), ("razorpay", "/_control/health")):
+        for name, arguments, probe in wanted:
             port = free_port()
-            process = ManagedProcess(name)
-            command = [sys.executable, "-m", f"devstack.gateways.{name}", "--port", str(port)]
-            process.start(command, stack.directory / "logs" / f"{name}.log")
-            running.append(process)
             base = f"http://127.0.0.1:{port}"
-            bases.append((process, base, f"{base}{probe}"))
-        for process, _, url in bases:
-            process.wait_until(lambda url=url: answers(url), STARTING_SECONDS)  # type: ignore[misc]
-        yield bases[0][1], bases[1][1]
+            process = ManagedProcess(name)
+            command = [sys.executable, "-m", f"devstack.gateways.{name}", "--port", str(port), *arguments]
+            process.start(command, stack.directory / "logs" / f"{name}.log")
+            running.append((process, base, f"{base}{probe}"))
+        for process, _, url in running:
+            process.wait_until(partial(answers, url), STARTING_SECONDS)
+        yield running[0][1], running[1][1]
     finally:
-        for process in running:
+        for process, _, _ in running:
             process.stop()
 
 
 async def _live(
-    plan: Plan, application: Application, stripe_base: str, razorpay_base: str, console: Console
+    plan: Plan, application: Application, own: Secrets, bases: tuple[str, str], console: Console
 ) -> Figures:
+    stripe_base, razorpay_base = bases
     settings = application.settings
     database = build_database(settings, "demo")
     watcher = Watcher(settings.kafka)
     producer = build_producer(settings.kafka, client_id="demo-upstream")
-    own = Secrets()
     try:
         await _open_account(application, database, own, stripe_base, razorpay_base)
         await producer.start()
@@ -120,7 +124,13 @@ async def _live(
             hook = f"{application.ingress_url}/webhooks/stripe/{ACCOUNT}"
             await register_webhook(http, stripe_base, own.stripe_key, hook, own.stripe_webhook)
             razorpay = RazorpayCustomers(
-                http, razorpay_base, own.razorpay_key_id, own.razorpay_key_secret, own.razorpay_webhook
+                http,
+                RazorpayAccount(
+                    base=razorpay_base,
+                    key_id=own.razorpay_key_id,
+                    key_secret=own.razorpay_key_secret,
+                    webhook_secret=own.razorpay_webhook,
+                ),
             )
             around = Surroundings(
                 kafka=settings.kafka, ingress_url=application.ingress_url, stripe_webhook_secret=own.stripe_webhook
@@ -162,13 +172,21 @@ async def _drive(
     with DemoProgress(console, len(plan.payments)) as progress:
         showing = asyncio.create_task(progress.follow(driver, watcher, application))
         try:
-            await driver.run()
-            await driver.wait_for_statuses()
+            await _run_plan(driver)
             progress.settling()
             await _wait_until_settled(database)
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
+
+
+async def _run_plan(driver: Driver) -> None:
+    """Live the stories. What goes wrong is not hidden: the books are compared with the plan in any case."""
+    try:
+        await driver.run()
+        await driver.wait_for_statuses()
+    except* (DemoFailed, TimeoutError) as errors:
+        driver.tally.problems.extend(str(error) for error in errors.exceptions)
 
 
 async def _wait_until_settled(database: Database) -> None:
@@ -192,7 +210,7 @@ async def _figures(plan: Plan, application: Application, database: Database, dri
         **await read_tables(database),
         callbacks=callbacks,
         latency_milliseconds=await measure_latency(database, kafka),
-        differences_from_plan=await compare_with_plan(database, plan),
+        differences_from_plan=[*driver.tally.problems, *await compare_with_plan(database, plan)],
         audit=report,
         broker="",
         seconds=0.0,

@@ -7,7 +7,8 @@ import httpx
 import stripe
 
 GOOD_CARD = "4242424242424242"
-DECLINED_CARD = "4000000000000002"
+DECLINED_CARD = "4000000000000341"
+"""Stripe's test card that can be put to an intent and is then declined."""
 
 
 class StripeCustomers:
@@ -24,8 +25,9 @@ class StripeCustomers:
     async def pay(self, payment_intent_id: str, card_number: str = GOOD_CARD) -> bool:
         """Put a card to the intent and confirm it; False when the card is declined."""
         year = time.gmtime().tm_year + 3
-        card = {"number": card_number, "exp_month": 12, "exp_year": year, "cvc": "123"}
-        method = await self._client.v1.payment_methods.create_async({"type": "card", "card": card})
+        method = await self._client.v1.payment_methods.create_async(
+            {"type": "card", "card": {"number": card_number, "exp_month": 12, "exp_year": year, "cvc": "123"}}
+        )
         await self._client.v1.payment_intents.update_async(payment_intent_id, {"payment_method": method.id})
         try:
             await self._client.v1.payment_intents.confirm_async(payment_intent_id)
