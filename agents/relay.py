@@ -23,6 +23,8 @@ from topics.message import SEQUENCE_HEADER
 ADVISORY_LOCK_CLASS = 7_210
 BATCH_SIZE = 2_000
 IDLE_SECONDS = 0.5
+NOT_YET_SECONDS = 0.005
+"""How soon to look again at messages that an older transaction, still running, holds back."""
 CLAIM_INTERVAL_SECONDS = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -86,15 +88,14 @@ class Relay:
                     claimed_at = loop.time()
                 self._wake.clear()
                 if not owned or not await self.publish_once(sorted(owned)):
-                    await connection.execute(text("select 1"))
-                    await self._wait()
+                    await self._wait(NOT_YET_SECONDS if await _holds_messages(connection) else IDLE_SECONDS)
         finally:
             # The connection goes back to the pool: neither the locks nor the subscription may go with it.
             await connection.invalidate()
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -113,6 +114,10 @@ class Relay:
             headers=[(name, value.encode()) for name, value in headers],
         )
         return sent
+
+
+async def _holds_messages(connection: AsyncConnection) -> bool:
+    return bool((await connection.execute(text("select exists (select from outbox)"))).scalar_one())
 
 
 async def _claim(connection: AsyncConnection, shards: set[int]) -> set[int]:

@@ -26,6 +26,8 @@ def demo(
     from devstack.errors import StackFailed
 
     console = Console()
+    if not console.is_terminal:
+        console.width = 140
     try:
         figures = run_demo(DIRECTORY / "demo", payments=payments, seed=seed, console=console)
     except StackFailed as error:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class FactKind(StrEnum):
-    """The vocabulary of every gateway, normalized (DESIGN §5)."""
+    """The vocabulary of every gateway, normalized."""
 
     REQUIRES_ACTION = "requires_action"
     PROCESSING = "processing"

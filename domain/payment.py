@@ -1,7 +1,7 @@
 """The payment fold: a payment is the set of distinct steps its gateway reported, and everything else is derived.
 
 `PaymentState` only ever grows by set union, so the order in which facts arrive and how often they are repeated
-cannot matter (DESIGN §1.3). Status, totals, ledger targets and domain events are pure functions of that set;
+cannot matter (docs/adr/0004). Status, totals, ledger targets and domain events are pure functions of that set;
 `domain.ledger` and `domain.events` emit the difference between two states.
 """
 
@@ -22,7 +22,7 @@ EVENT_ID_CONFLICT = "event_id_conflict"
 
 
 class Status(StrEnum):
-    """Lifecycle states; derived, never assigned (DESIGN §5)."""
+    """Lifecycle states; derived, never assigned."""
 
     PENDING = "pending"
     PENDING_APPROVAL = "pending_approval"
@@ -179,7 +179,7 @@ def _is_overruled(kind: FactKind, reference: str | None, seen: dict[tuple[FactKi
 
 
 def status_of(state: PaymentState, sums: Totals | None = None) -> Status:
-    """Derive the status. The order of the rules is the order of precedence (DESIGN §5)."""
+    """Derive the status. The order of the rules is the order of precedence."""
     sums = totals(state.steps) if sums is None else sums
     rules = (
         (sums.captured > 0 and sums.refunded >= sums.captured, Status.REFUNDED),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from connectors.registry import build_connector
 from services.accounts import load_credentials
@@ -11,6 +12,14 @@ from storage.unit_of_work import Database
 
 KEEP_FOR = timedelta(seconds=5)
 """How long a connector is used before its credentials are read again: a rotation is seen within this time."""
+
+
+class ConnectorSource(Protocol):
+    """Where use cases get connectors from."""
+
+    async def connector(self, account: str, gateway: str) -> object:
+        """Return the account's connector. Raises NotFound when the account has no credentials there."""
+        ...
 
 
 class Gateways:

@@ -27,7 +27,7 @@ from domain.operations import Operation, capture_amount, check_operation, refund
 from services.apply_events import ReceivedFact, apply_facts, apply_orphans
 from services.create_payment import create_payment
 from services.gateway_calls import GatewayCall, call_gateway, check_capability, check_partial
-from services.gateways import Gateways
+from services.gateways import ConnectorSource
 from services.messages import command_result
 from storage.commands import CommandRow, CommandState
 from storage.payments import PaymentRecord
@@ -48,7 +48,7 @@ class _Intent:
 class CommandRunner:
     """Runs commands; one instance per process."""
 
-    def __init__(self, database: Database, gateways: Gateways, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, gateways: ConnectorSource, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._gateways = gateways
         self._clock = clock

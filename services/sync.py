@@ -7,7 +7,7 @@ from connectors.base import StatusRequest
 from domain.errors import GatewayError, NotFound
 from services.apply_events import ReceivedFact, apply_facts
 from services.gateway_calls import GatewayCall, call_gateway
-from services.gateways import Gateways
+from services.gateways import ConnectorSource
 from storage.unit_of_work import Database
 
 DELAYS_SECONDS = (5, 15, 60, 300, 1_800, 7_200, 43_200, 86_400)
@@ -15,7 +15,7 @@ DELAYS_SECONDS = (5, 15, 60, 300, 1_800, 7_200, 43_200, 86_400)
 
 
 async def sync_due_payments(
-    database: Database, gateways: Gateways, clock: Callable[[], datetime], *, limit: int = 50
+    database: Database, gateways: ConnectorSource, clock: Callable[[], datetime], *, limit: int = 50
 ) -> int:
     """Fetch the status of payments that are due; returns how many were tried. Several processes may run this."""
     now = clock()
@@ -26,7 +26,7 @@ async def sync_due_payments(
     return len(due)
 
 
-async def sync_payment(database: Database, gateways: Gateways, payment_id: str, clock: Callable[[], datetime]) -> bool:
+async def sync_payment(database: Database, gateways: ConnectorSource, payment_id: str, clock: Callable[[], datetime]) -> bool:
     """Fetch one payment's status and apply what its gateway says; False when the gateway gave no answer."""
     async with database.transaction() as transaction:
         payment = await transaction.payments.get(payment_id)

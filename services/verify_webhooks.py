@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from connectors.base import Callback, VerifiesWebhooks
 from domain.errors import CapabilityMissing, InvalidInput, NotFound, PaystreamError, VerificationFailed
-from services.gateways import Gateways
+from services.gateways import ConnectorSource
 from topics.gateway_events import GatewayEvent
 from topics.webhooks import RawWebhook
 
@@ -14,7 +14,7 @@ REFUSALS = (VerificationFailed, InvalidInput, NotFound, CapabilityMissing)
 """Errors that are about the callback itself, and will be the same however often it is tried."""
 
 
-async def verify_webhook(gateways: Gateways, webhook: RawWebhook) -> Sequence[GatewayEvent] | PaystreamError:
+async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequence[GatewayEvent] | PaystreamError:
     """Return the callback's facts, or the error that refuses it. Anything transient is raised."""
     try:
         connector = await gateways.connector(webhook.account, webhook.gateway)

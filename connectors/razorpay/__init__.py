@@ -1,1 +1,1 @@
-"""."""
+"""Razorpay: orders, payments, refunds and disputes, through the official SDK."""

@@ -1,1 +1,1 @@
-"""."""
+"""Stripe: payment intents, charges, refunds and disputes, through the official SDK."""

@@ -1,1 +1,80 @@
-"""."""
+"""What the house knows about Stripe without calling it."""
+
+from pydantic import Field, SecretStr
+
+from connectors.base import Capability, CredentialsModel, Registration
+from domain.errors import InvalidInput
+from domain.money import EXPONENTS
+
+API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
+
+_COUNTRIES = (
+    "AE AT AU BE BG BR CA CH CY CZ DE DK EE ES FI FR GB GI GR HK HR HU IE IT JP LI LT LU LV MT MX MY NL NO NZ PL PT RO "
+    "SE SG SI SK TH US"
+)
+
+
+class StripeCredentials(CredentialsModel):
+    """What an account needs to take payments through Stripe. The mode, test or live, follows from the keys."""
+
+    secret_key: SecretStr = Field(
+        min_length=1,
+        title="Secret key",
+        description="Starts with sk_ or rk_. In the Stripe dashboard: Developers, API keys.",
+    )
+    publishable_key: str = Field(
+        min_length=1,
+        title="Publishable key",
+        description="Starts with pk_. It is handed to the payer's browser and is no secret.",
+    )
+    webhook_secret: SecretStr = Field(
+        min_length=1,
+        title="Webhook signing secret",
+        description="Starts with whsec_. In the Stripe dashboard: Developers, Webhooks, the endpoint's own page.",
+    )
+    previous_webhook_secret: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        title="Previous webhook signing secret",
+        description="Still accepted after the secret was rolled. Remove it when Stripe has let the old one expire.",
+    )
+    api_base: str | None = Field(
+        default=None,
+        pattern=API_BASE_PATTERN,
+        title="API base URL",
+        description="Only for a stand-in of Stripe, such as http://127.0.0.1:8420. Leave it out for Stripe itself.",
+    )
+
+
+def build_connector(credentials: CredentialsModel) -> object:
+    """Build the connector. Raises InvalidInput for another gateway's credentials."""
+    # The SDK takes half a second to import, and processes that only look gateways up never need it.
+    from connectors.stripe.client import StripeConnector  # noqa: PLC0415 - see above
+
+    if not isinstance(credentials, StripeCredentials):
+        raise InvalidInput("these are not credentials for Stripe", field="credentials")
+    return StripeConnector(credentials)
+
+
+REGISTRATION = Registration(
+    key="stripe",
+    display_name="Stripe",
+    description="Cards, wallets, bank debits and local payment methods in more than 135 currencies.",
+    capabilities=frozenset(
+        {
+            Capability.VERIFIES_WEBHOOKS,
+            Capability.CREATES_ORDERS,
+            Capability.CAPTURES,
+            Capability.PARTIAL_CAPTURES,
+            Capability.REFUNDS,
+            Capability.PARTIAL_REFUNDS,
+            Capability.FETCHES_STATUS,
+        }
+    ),
+    currencies=frozenset(EXPONENTS),
+    countries=frozenset(_COUNTRIES.split()),
+    payment_methods=("card", "wallet", "bank_debit", "bank_transfer", "bank_redirect", "buy_now_pay_later", "voucher"),
+    credentials=StripeCredentials,
+    factory=build_connector,
+    required_headers=("stripe-signature",),
+)

@@ -95,14 +95,15 @@ async def measure_latency(database: Database, kafka: KafkaSettings) -> dict[str,
             for row in await transaction.connection.execute(text(_FIRST_CAPTURE))
         }
     posted = {
-        captures[record.partition, record.offset]: record.timestamp
+        captures[record.position]: record.written_at
         for record in await read_topic(kafka, RAW_WEBHOOKS)
-        if (record.partition, record.offset) in captures
+        if record.position in captures
     }
     latencies = [
-        record.timestamp - posted[record.key.decode()]
+        (record.written_at - posted[payment_id]).total_seconds() * 1_000
         for record in await read_topic(kafka, PAYMENT_EVENTS)
-        if header(record.headers, "ce_type") == "paystream.capture.succeeded" and record.key.decode() in posted
+        if header(record.headers, "ce_type") == "paystream.capture.succeeded"
+        and (payment_id := (record.key or b"").decode()) in posted
     ]
     if len(latencies) < 2:  # noqa: PLR2004 - quantiles need two
         return {}

@@ -1,12 +1,11 @@
 """Payments with everything that was written because of them, a page at a time, so that memory stays bounded."""
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact, FactKind
@@ -42,7 +41,7 @@ class Amounts:
 class AuditedPayment:
     """A payment as stored, and the rows of other tables that speak of it.
 
-    - `facts`: the facts that were folded into it.
+    - `facts`: the facts that were folded into it; `unknown_facts` are the event ids of those of no known kind.
     - `postings`: what its ledger transactions sum up to, by (ledger account, currency).
     - `entries`: what its settlement entries sum up to, by recipient; `unbalanced_entries` are those whose net is off.
     - `transitions`: its changes of status (from, to), oldest first.
@@ -59,6 +58,7 @@ class AuditedPayment:
     paid_at: datetime | None
     refunded_at: datetime | None
     facts: list[Fact] = field(default_factory=list)
+    unknown_facts: list[str] = field(default_factory=list)
     postings: dict[tuple[str, str], int] = field(default_factory=dict)
     entries: dict[Recipient, Amounts] = field(default_factory=dict)
     unbalanced_entries: list[str] = field(default_factory=list)
@@ -107,8 +107,11 @@ async def payment_pages(connection: AsyncConnection) -> AsyncIterator[list[Audit
 
 async def _attach(connection: AsyncConnection, page: dict[str, AuditedPayment]) -> None:
     ids = list(page)
-    for payment_id, facts in (await _facts(connection, ids)).items():
-        page[payment_id].facts = facts
+    for row in await connection.execute(_folded_facts(ids)):
+        if row.kind in _KINDS:
+            page[row.payment_id].facts.append(_fact(row))
+        else:
+            page[row.payment_id].unknown_facts.append(row.gateway_event_id)
     for row in await connection.execute(_POSTINGS, {"ids": ids}):
         page[row.payment_id].postings[row.ledger_account, row.currency] = int(row.amount_minor)
     for row in await connection.execute(_ENTRIES, {"ids": ids}):
@@ -122,16 +125,13 @@ async def _attach(connection: AsyncConnection, page: dict[str, AuditedPayment]) 
         page[row.payment_id].transitions.append((row.from_status, row.to_status))
 
 
-async def _facts(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[Fact]]:
-    """The facts that were folded: those that were applied, and conflicting ones, which leave an anomaly behind."""
+def _folded_facts(ids: Sequence[str]) -> Select[Any]:
+    """Choose the facts that were folded: the applied ones, and conflicting ones, which leave an anomaly behind."""
     conflict = (INBOX.c.kind == FactKind.IGNORED.value) & (INBOX.c.reason == EVENT_ID_CONFLICT)
-    statement = select(INBOX).where(
-        INBOX.c.payment_id.in_(ids), (INBOX.c.disposition == "applied") | ((INBOX.c.disposition == "ignored") & conflict)
+    return select(INBOX).where(
+        INBOX.c.payment_id.in_(ids),
+        (INBOX.c.disposition == "applied") | ((INBOX.c.disposition == "ignored") & conflict),
     )
-    facts: dict[str, list[Fact]] = defaultdict(list)
-    for row in await connection.execute(statement):
-        facts[row.payment_id].append(_fact(row))
-    return facts
 
 
 def _fact(row: Row[Any]) -> Fact:

@@ -74,10 +74,14 @@ class Findings:
         self._kept: list[Violation] = []
         self._count = 0
 
-    def add(self, subject: str, message: str, count: int = 1) -> None:
-        """Note a violation; `count` says how many it stands for when the others are not told one by one."""
+    def add(self, subject: str, message: str) -> None:
+        """Note a violation."""
         if len(self._kept) < KEPT_VIOLATIONS:
             self._kept.append(Violation(self.check.name, subject, message))
+        self._count += 1
+
+    def count_unseen(self, count: int) -> None:
+        """Count violations that are known only by their number."""
         self._count += count
 
     def result(self) -> CheckResult:

@@ -1,0 +1,151 @@
+"""Reads whole topics for the audit: without a group, from the first record to the last one there was at the start."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaTimeoutError
+from aiokafka.structs import ConsumerRecord
+
+from domain.errors import NotFound
+from topics.message import header
+from topics.spec import TopicSpec
+
+CHUNK_SIZE = 1_000
+STALLED_AFTER_SECONDS = 30
+FETCH_WAIT_MILLISECONDS = 10
+"""How long the broker may wait for more; what is asked for is there already, so waiting only delays the next topic."""
+MAX_PARTITION_FETCH_BYTES = 2 * 1_048_576
+"""What is read ahead of one partition; a larger record still comes through, alone."""
+
+UNDATED = datetime.max.replace(tzinfo=UTC)
+"""The time of a record without one: it counts as new, so that it is never passed over for its age."""
+
+Position = tuple[int, int]
+"""(partition, offset)"""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRecord:
+    """One record. `value` is None on a compacted topic where a key was deleted."""
+
+    partition: int
+    offset: int
+    written_at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def position(self) -> Position:
+        """Where it lies in its topic."""
+        return (self.partition, self.offset)
+
+
+def position_in(headers: Iterable[tuple[str, bytes]], prefix: str) -> Position | None:
+    """Read the position that a record carries in two headers; None when it carries none that can be read."""
+    pairs = tuple(headers)
+    partition, offset = header(pairs, f"{prefix}_partition"), header(pairs, f"{prefix}_offset")
+    if partition is None or offset is None or not (partition.isdecimal() and offset.isdecimal()):
+        return None
+    return (int(partition), int(offset))
+
+
+class Topics(Protocol):
+    """What the checks need of Kafka."""
+
+    def chunks(self, spec: TopicSpec) -> AsyncIterator[list[TopicRecord]]:
+        """Yield a topic's records, one partition after the other, each in order, a bounded number at a time."""
+        ...
+
+
+class TopicReader:
+    """Reads topics whose ends were noted when it was opened; what is written later is not seen."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, prefix: str, ranges: dict[str, dict[TopicPartition, tuple[int, int]]]
+    ) -> None:
+        self._consumer = consumer
+        self._prefix = prefix
+        self._ranges = ranges
+
+    async def chunks(self, spec: TopicSpec) -> AsyncIterator[list[TopicRecord]]:
+        """Yield a topic's records; raises KafkaTimeoutError when the broker stops answering."""
+        for partition, (first, end) in sorted(self._ranges[self._prefix + spec.name].items()):
+            if first < end:
+                self._consumer.seek(partition, first)
+                self._consumer.resume(partition)
+                async for chunk in self._partition(partition, end):
+                    yield chunk
+                self._consumer.pause(partition)
+
+    async def _partition(self, partition: TopicPartition, end: int) -> AsyncIterator[list[TopicRecord]]:
+        reached = -1
+        while (position := await self._consumer.position(partition)) < end:
+            if position == reached:
+                raise KafkaTimeoutError(f"nothing came of {partition.topic} for {STALLED_AFTER_SECONDS} seconds")
+            reached = position
+            found = await self._consumer.getmany(
+                partition, timeout_ms=STALLED_AFTER_SECONDS * 1_000, max_records=CHUNK_SIZE
+            )
+            yield [_record(record) for record in found.get(partition, ()) if record.offset < end]
+
+
+@asynccontextmanager
+async def open_topics(bootstrap_servers: str, prefix: str, specs: Sequence[TopicSpec]) -> AsyncIterator[TopicReader]:
+    """Connect and note where each topic begins and ends now.
+
+    Raises NotFound when the broker does not have a topic, KafkaError when there is no broker.
+    """
+    partitions = await _partitions(bootstrap_servers, [prefix + spec.name for spec in specs])
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        client_id="paystream-audit",
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
+        max_partition_fetch_bytes=MAX_PARTITION_FETCH_BYTES,
+    )
+    try:
+        await consumer.start()
+        wanted = [partition for found in partitions.values() for partition in found]
+        consumer.assign(wanted)
+        consumer.pause(*wanted)
+        ends = await consumer.end_offsets(wanted)
+        beginnings = await consumer.beginning_offsets(wanted)
+        ranges = {
+            name: {partition: (beginnings[partition], ends[partition]) for partition in found}
+            for name, found in partitions.items()
+        }
+        yield TopicReader(consumer, prefix, ranges)
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(bootstrap_servers: str, names: Iterable[str]) -> dict[str, list[TopicPartition]]:
+    """Ask for all topics rather than for these, because asking for a missing one may create it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="paystream-audit")
+    try:
+        await admin.start()
+        described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+    finally:
+        await admin.close()
+    if missing := sorted(set(names) - described.keys()):
+        raise NotFound(f"the broker does not have {', '.join(missing)}", field="topic")
+    return {name: [TopicPartition(name, partition["partition"]) for partition in described[name]] for name in names}
+
+
+def _record(record: ConsumerRecord) -> TopicRecord:
+    return TopicRecord(
+        partition=record.partition,
+        offset=record.offset,
+        written_at=datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp > 0 else UNDATED,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )

@@ -1,0 +1,77 @@
+"""The bounds of what the ingress takes on."""
+
+import pytest
+
+from domain.errors import InvalidInput
+from webhook_ingress.limits import InFlight, RateLimiter
+
+
+def limiter(now: list[float], *, rate: float = 10.0, burst: int = 3, capacity: int = 10_000) -> RateLimiter:
+    return RateLimiter(rate_per_second=rate, burst=burst, monotonic=lambda: now[0], capacity=capacity)
+
+
+def taken(limits: RateLimiter, attempts: int, account: str = "shop") -> int:
+    return sum(limits.take("stripe", account) == 0 for _ in range(attempts))
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(10.0, 3), (0.1, 1), (333.3, 2_000), (7.0, 97)])
+def test_a_burst_is_taken_whole_and_nothing_more(rate: float, burst: int) -> None:
+    assert taken(limiter([12_345.678], rate=rate, burst=burst), burst + 5) == burst
+
+
+def test_tokens_come_back_at_the_rate_and_never_beyond_the_burst() -> None:
+    now = [0.0]
+    limits = limiter(now)
+    assert taken(limits, 5) == 3
+    now[0] = 0.2
+    assert taken(limits, 5) == 2
+    now[0] = 1_000.0
+    assert taken(limits, 5) == 3
+
+
+def test_the_wait_that_is_told_is_long_enough() -> None:
+    now = [0.0]
+    limits = limiter(now, rate=0.25, burst=1)
+    assert limits.take("stripe", "shop") == 0
+    wait_seconds = limits.take("stripe", "shop")
+    assert 0 < wait_seconds <= 4
+    now[0] += wait_seconds + 1e-6
+    assert limits.take("stripe", "shop") == 0
+
+
+def test_accounts_and_gateways_do_not_share_a_bucket() -> None:
+    limits = limiter([0.0], burst=1)
+    assert [limits.take(gateway, account) == 0 for gateway in "ab" for account in "xy"] == [True] * 4
+
+
+def test_the_number_of_buckets_is_bounded_and_the_busy_ones_stay() -> None:
+    limits = limiter([0.0], burst=2, capacity=3)
+    assert taken(limits, 1, "busy") == 1
+    for number in range(10):
+        assert taken(limits, 1, f"account-{number}") == 1
+        if number == 0:
+            assert taken(limits, 2, "busy") == 1
+        assert len(limits) <= 3
+        limits.take("stripe", "busy")
+    assert taken(limits, 1, "busy") == 0
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(0.0, 1), (-1.0, 1), (1.0, 0)])
+def test_a_limit_that_lets_nothing_through_is_refused(rate: float, burst: int) -> None:
+    with pytest.raises(InvalidInput):
+        limiter([0.0], rate=rate, burst=burst)
+
+
+def test_requests_and_bytes_are_both_bounded() -> None:
+    in_flight = InFlight(max_requests=2, max_bytes=10)
+    assert in_flight.admit(8)
+    assert not in_flight.admit(3)
+    assert in_flight.admit(2)
+    assert not in_flight.admit(0)
+    assert (in_flight.requests, in_flight.held_bytes) == (2, 10)
+    in_flight.shrink(7)
+    in_flight.release(1)
+    assert in_flight.admit(8)
+    in_flight.release(8)
+    in_flight.release(2)
+    assert (in_flight.requests, in_flight.held_bytes) == (0, 0)

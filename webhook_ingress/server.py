@@ -1,0 +1,63 @@
+"""Serves the ingress over HTTP/1.1 until SIGTERM, and then finishes what it has accepted."""
+
+import gc
+import math
+import signal
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from bootstrap.settings import IngressSettings, Settings
+from connectors.registry import load_entry_points
+from webhook_ingress.app import create_app
+from webhook_ingress.directory import AccountDirectory
+from webhook_ingress.protocol import ConnectionLimits, IngressConfig, IngressProtocol
+
+ARRIVAL_SECONDS = 10.0
+MAX_CONNECTIONS = 10_000
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers keep idle connections, so that it is never we who close one they are about to use."""
+
+GRACE_SECONDS = 2
+
+
+def run(settings: Settings, directory: AccountDirectory) -> None:
+    """Serve until SIGTERM or SIGINT; return when every request that had arrived is answered."""
+    load_entry_points()
+    server = uvicorn.Server(server_config(create_app(settings, directory), settings.ingress))
+    # Uvicorn raises the signal again once it is done; with these handlers that does not kill the process half way out.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
+    tune_garbage_collection()
+    server.run()
+
+
+def tune_garbage_collection() -> None:
+    """Keep the collector out of the way of requests: what is loaded stays, and requests leave few cycles behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20, 50)
+
+
+def server_config(app: ASGIApp, ingress: IngressSettings) -> IngressConfig:
+    """Everything uvicorn is told."""
+    config = IngressConfig(
+        app,
+        http=IngressProtocol,
+        host=ingress.host,
+        port=ingress.port,
+        loop="uvloop",
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The peer's address is recorded as it is; what a proxy says of its client is among the stored headers.
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(ingress.acknowledge_timeout_seconds) + GRACE_SECONDS,
+    )
+    config.limits = ConnectionLimits(
+        max_header_bytes=ingress.max_header_bytes, arrival_seconds=ARRIVAL_SECONDS, max_connections=MAX_CONNECTIONS
+    )
+    return config
