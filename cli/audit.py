@@ -87,7 +87,7 @@ def _run(settings: Settings, *, database_only: bool) -> AuditReport:
         _give_up(f"{error.message}. Create the topics with: paystream topics create")
     except (SQLAlchemyError, OSError) as error:
         reason = getattr(error, "orig", None) or error
-        _give_up(f"the database does not answer: {reason}. Is the stack up? Try: paystream dev status")
+        _give_up(f"the database cannot be audited: {reason}. Is it up and migrated? Try: paystream migrate")
 
 
 def _give_up(message: str) -> NoReturn:

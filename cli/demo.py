@@ -13,6 +13,7 @@ DIRECTORY = Path(".paystream")
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(demo)
+    app.command()(up)
 
 
 def demo(
@@ -37,3 +38,17 @@ def demo(
     if json_file is not None:
         json_file.write_text(json.dumps(to_json(figures), indent=2, default=str) + "\n", encoding="utf-8")
     raise typer.Exit(0 if figures.holds else 1)
+
+
+def up() -> None:
+    """Keep the whole stack running on fixed ports, with local gateways and an account to try it with."""
+    from devstack.errors import StackFailed
+    from devstack.up import stay_up
+
+    try:
+        stay_up(DIRECTORY / "up", typer.echo)
+    except StackFailed as error:
+        typer.secho(str(error), err=True, fg=typer.colors.RED)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        typer.echo("Stopped.")

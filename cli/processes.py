@@ -58,21 +58,29 @@ def relay() -> None:
 def migrate() -> None:
     """Bring the database to the newest schema and create every topic."""
     from storage.migrate import migrate as migrate_database
-    from topics.admin import create_topics
+    from topics.admin import TopicOutcome, create_topics
     from topics.catalog import TOPICS
 
     settings = _start("migrate")
 
-    async def run() -> None:
+    async def run() -> list[str]:
         await migrate_database(settings.database_url)
-        await create_topics(
+        reports = await create_topics(
             settings.kafka.bootstrap_servers,
             TOPICS,
             prefix=settings.kafka.topic_prefix,
             replication_factor=settings.kafka.replication_factor,
         )
+        return [
+            f"{report.name}: {', '.join(report.differences)}"
+            for report in reports
+            if report.outcome is TopicOutcome.DIFFERENT
+        ]
 
-    asyncio.run(run())
+    if differing := asyncio.run(run()):
+        typer.secho("These topics are not as declared, and the relay counts on it:", err=True, fg=typer.colors.RED)
+        typer.echo("\n".join(differing), err=True)
+        raise typer.Exit(1)
     typer.echo(f"The database has the newest schema; {len(TOPICS)} topics are there.")
 
 

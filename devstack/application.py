@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bootstrap.settings import Settings
 from devstack.ports import chosen_port
@@ -20,13 +21,13 @@ from topics.admin import create_topics
 from topics.catalog import TOPICS
 
 READY_TIMEOUT_SECONDS = 60.0
+PROCESSES = ("ingress", "worker", "settle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """The running processes, and what is needed to talk to them."""
 
-    environment: Mapping[str, str]
     settings: Settings
     ingress_url: str
     processes: Mapping[str, ManagedProcess]
@@ -40,9 +41,22 @@ class Application:
 
 
 def new_key_ring() -> dict[str, str]:
-    """Settings of a key ring with one new key."""
+    """Variables of a key ring with one new key."""
     key = base64.b64encode(os.urandom(32)).decode()
     return {"PAYSTREAM_KEYS__RING": json.dumps({"local": key}), "PAYSTREAM_KEYS__ACTIVE": "local"}
+
+
+def variables_of(settings: Settings) -> dict[str, str]:
+    """The variables that give a process these settings: broker, database, key ring."""
+    ring = {key_id: secret.get_secret_value() for key_id, secret in settings.keys.ring.items()}
+    return {
+        "PAYSTREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "PAYSTREAM_KAFKA__IDEMPOTENCE": str(settings.kafka.idempotence).lower(),
+        "PAYSTREAM_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "PAYSTREAM_DATABASE__URL": settings.database_url,
+        "PAYSTREAM_KEYS__RING": json.dumps(ring),
+        "PAYSTREAM_KEYS__ACTIVE": settings.keys.active,
+    }
 
 
 @contextmanager
@@ -53,30 +67,43 @@ def running_application(
     ingress_port: int | None = None,
     announce: Callable[[str], None],
 ) -> Iterator[Application]:
-    """Migrate, create topics, start the processes, and stop them in order at the end.
+    """Migrate, create topics, run the processes, and stop them in order at the end.
 
     `environment` adds to the stack's own variables: the key ring, the topic prefix, sizes of windows.
     """
+    variables = {**stack.environment(), **environment}
+    announce("Creating tables and topics")
+    asyncio.run(prepare(read_settings(variables)))
+    announce("Starting ingress, worker and settle")
+    with running_processes(stack.directory / "logs", variables, ingress_port=ingress_port) as application:
+        yield application
+
+
+async def prepare(settings: Settings) -> None:
+    """Bring the database to the newest schema and create the topics."""
+    await migrate(settings.database_url)
+    await create_topics(
+        settings.kafka.bootstrap_servers,
+        TOPICS,
+        prefix=settings.kafka.topic_prefix,
+        replication_factor=settings.kafka.replication_factor,
+    )
+
+
+@contextmanager
+def running_processes(
+    log_directory: Path, variables: Mapping[str, str], *, ingress_port: int | None = None
+) -> Iterator[Application]:
+    """Run the processes on a database and topics that are prepared; ready when the ingress is."""
     port = chosen_port(ingress_port, "the ingress")
     url = f"http://127.0.0.1:{port}"
-    variables = {
-        **stack.environment(),
-        "PAYSTREAM_INGRESS__PORT": str(port),
-        "PAYSTREAM_INGRESS__PUBLIC_URL": url,
-        **environment,
-    }
-    settings = read_settings(variables)
-    announce("Creating tables and topics")
-    asyncio.run(_prepare(settings))
-    processes = {name: ManagedProcess(name) for name in ("ingress", "worker", "settle")}
-    application = Application(environment=variables, settings=settings, ingress_url=url, processes=processes)
+    variables = {**variables, "PAYSTREAM_INGRESS__PORT": str(port), "PAYSTREAM_INGRESS__PUBLIC_URL": url}
+    processes = {name: ManagedProcess(name) for name in PROCESSES}
     try:
-        announce("Starting ingress, worker and settle")
         for name, process in processes.items():
-            command = [sys.executable, "-m", "cli.main", name]
-            process.start(command, stack.directory / "logs" / f"{name}.log", variables)
+            process.start([sys.executable, "-m", "cli.main", name], log_directory / f"{name}.log", variables)
         processes["ingress"].wait_until(lambda: answers(f"{url}/readyz"), READY_TIMEOUT_SECONDS)
-        yield application
+        yield Application(settings=read_settings(variables), ingress_url=url, processes=processes)
     finally:
         for process in processes.values():
             process.stop()
@@ -100,13 +127,3 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)  # noqa: PLR2004
     except (urllib.error.URLError, OSError):
         return False
-
-
-async def _prepare(settings: Settings) -> None:
-    await migrate(settings.database_url)
-    await create_topics(
-        settings.kafka.bootstrap_servers,
-        TOPICS,
-        prefix=settings.kafka.topic_prefix,
-        replication_factor=settings.kafka.replication_factor,
-    )

@@ -123,11 +123,20 @@ def fold(state: PaymentState, terms: PaymentTerms, fact: Fact) -> PaymentState:
         return replace(state, steps=state.steps | {Step(FactKind.IGNORED, problem, None)})
     return replace(
         state,
-        steps=state.steps | {Step(fact.kind, fact.movement_reference, fact.amount_minor)},
+        steps=state.steps | {_step_of(fact)},
         paid_at=_earliest(state.paid_at, fact, FactKind.CAPTURED),
         refunded_at=_latest(state.refunded_at, fact, FactKind.REFUNDED),
         receipt_url=min(filter(None, (state.receipt_url, fact.receipt_url)), default=None),
         failure=_latest_failure(state.failure, fact),
+    )
+
+
+def _step_of(fact: Fact) -> Step:
+    """Keep only what the kind means, so that two sources that say the same thing say it in the same step."""
+    return Step(
+        fact.kind,
+        fact.movement_reference if fact.kind in NEEDS_MOVEMENT else None,
+        fact.amount_minor if fact.kind in NEEDS_AMOUNT else None,
     )
 
 

@@ -2,18 +2,29 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from domain.payment import Status
 from topics.message import AmountMinor, Currency, Identifier, Message, Name, PositiveMinor, Text, Timestamp
 
+_NO_NUL = r"^[^\x00]*$"
 Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=500)]], Field(max_length=20)
+    dict[
+        Annotated[str, Field(max_length=40, pattern=_NO_NUL)],
+        Annotated[str, Field(max_length=500, pattern=_NO_NUL)],
+    ],
+    Field(max_length=20),
 ]
+
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+"""A command with a field that nobody knows is refused: it may be a misspelt amount."""
 
 
 class SplitPart(Message):
     """A partner's part of the payment, in minor units; what is left over belongs to the tenant."""
+
+    model_config = _STRICT
 
     recipient_type: Literal["tenant", "partner"]
     recipient_id: Name
@@ -22,6 +33,8 @@ class SplitPart(Message):
 
 class CommandBase(Message):
     """What every command carries."""
+
+    model_config = _STRICT
 
     command_id: Identifier
     payment_id: Identifier
@@ -72,6 +85,8 @@ Command = CreatePayment | CapturePayment | RefundPayment | SyncPayment
 
 class PaymentCommand(Message):
     """A record of the commands topic: exactly one command, told apart by `kind`."""
+
+    model_config = _STRICT
 
     command: Annotated[Command, Field(discriminator="kind")]
 

@@ -19,7 +19,8 @@ PositiveMinor = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT_MINOR)]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": sorted(EXPONENTS)})]
 Identifier = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Text = Annotated[str, Field(max_length=2000)]
+Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+"""Free text. PostgreSQL cannot store the NUL character, so nobody may send it."""
 Timestamp = AwareDatetime
 
 SEQUENCE_HEADER = "ce_sequence"
@@ -27,9 +28,9 @@ SEQUENCE_HEADER = "ce_sequence"
 
 
 class Message(BaseModel):
-    """A value on a topic. Unknown fields are refused by producers and ignored by older consumers' copies."""
+    """A value on a topic. Fields that this version does not know are passed over, so that versions can run together."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class CloudEvent:
     source: str
     time: datetime
     subject: str | None = None
+    content_type: str = "application/json"
 
     def attributes(self) -> list[tuple[str, str]]:
         """The attributes as header names and texts."""
@@ -50,7 +52,7 @@ class CloudEvent:
             ("ce_type", self.type),
             ("ce_source", self.source),
             ("ce_time", self.time.isoformat()),
-            ("content-type", "application/json"),
+            ("content-type", self.content_type),
         ]
         if self.subject is not None:
             attributes.append(("ce_subject", self.subject))

@@ -35,6 +35,7 @@ class RawWebhook:
             type=RAW_TYPE,
             source=f"/webhooks/{self.gateway}/{self.account}",
             time=self.received_at,
+            content_type="application/octet-stream",
         )
         return event.headers(
             (

@@ -1,12 +1,11 @@
-"""The whole way of the data without Faust: the real agents, run by hand, against a gateway that says what it is told."""
+"""The whole way of the data without Faust: the real agents, run by hand, and a gateway that says what it is told."""
 
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
@@ -76,9 +75,7 @@ class TalkativeGateway(Gateways):
 
     async def refund(self, request: MovementRequest) -> GatewayAnswer:
         """Refund at once."""
-        refunded = fact(
-            request.payment_id, "refunded", request.amount_minor, request.currency, request.idempotency_key
-        )
+        refunded = fact(request.payment_id, "refunded", request.amount_minor, request.currency, request.idempotency_key)
         return GatewayAnswer(provider_reference=request.provider_reference, facts=(refunded,))
 
 
@@ -93,12 +90,14 @@ class Pipeline:
         self._taken: dict[str, set[Position]] = {}
         self._live: dict[tuple[str, datetime], Totals] = {}
 
-    async def send(self, spec: TopicSpec, key: str, value: bytes, headers: dict[str, Any], **other: Any) -> Position:
+    async def send(
+        self, spec: TopicSpec, key: str, value: bytes, headers: Mapping[str, object], partition: int | None = None
+    ) -> Position:
         """Write one record as it is given; returns where it lies."""
         pairs = [(name, str(content).encode()) for name, content in headers.items()]
         kafka = self.settings.kafka
         sent = await self.producer.send_and_wait(
-            kafka.topic(spec), key=key.encode(), value=value, headers=pairs, **other
+            kafka.topic(spec), key=key.encode(), value=value, headers=pairs, partition=partition
         )
         return (sent.partition, sent.offset)
 
@@ -188,8 +187,14 @@ class Pipeline:
 
 
 def fact(
-    payment_id: str, kind: str, amount_minor: int | None = None, currency: str = "USD", movement: str | None = None,
-    *, after_seconds: int = 1, event_id: str | None = None,
+    payment_id: str,
+    kind: str,
+    amount_minor: int | None = None,
+    currency: str = "USD",
+    movement: str | None = None,
+    *,
+    after_seconds: int = 1,
+    event_id: str | None = None,
 ) -> Fact:
     """A fact about a payment, so many seconds into the evening."""
     return Fact(
@@ -205,7 +210,9 @@ def fact(
     )
 
 
-def create(payment_id: str, amount_minor: int = 1_000, currency: str = "USD", partner_minor: int = 100) -> CreatePayment:
+def create(
+    payment_id: str, amount_minor: int = 1_000, currency: str = "USD", partner_minor: int = 100
+) -> CreatePayment:
     """A command that creates a payment, part of which is for a partner."""
     partner = {"recipient_type": "partner", "recipient_id": "atelier", "amount_minor": partner_minor}
     return CreatePayment(

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import typer
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pydantic import SecretStr
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
@@ -23,6 +25,7 @@ from services.audit.run import audit, audit_database
 from storage.outbox import shard_of
 from storage.unit_of_work import Database
 from tests.integration.services.audited_pipeline import Pipeline, busy_evening, create, fact
+from tests.integration.services.spoiled_tables import NOBODY, SPOILED_TABLES, WITHOUT_GUARDS, Spoiled
 from topics.admin import create_topics
 from topics.catalog import (
     COMMANDS,
@@ -35,9 +38,8 @@ from topics.catalog import (
     TOPICS,
 )
 from topics.message import SEQUENCE_HEADER, header
+from topics.spec import TopicSpec
 from topics.webhooks import RawPosition
-
-NOBODY = "00000000-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
@@ -53,9 +55,7 @@ async def evening(stack: Stack, template_database: str) -> AsyncIterator[str]:
     name, prefix = f"paystream_evening_{secrets.token_hex(6)}", f"t{secrets.token_hex(4)}."
     await create_database_async(stack.database_url, name, template=template_database)
     url = url_of(stack.database_url, name)
-    kafka = KafkaSettings(
-        bootstrap_servers=stack.bootstrap_servers, idempotence=stack.idempotence, topic_prefix=prefix
-    )
+    kafka = KafkaSettings(bootstrap_servers=stack.bootstrap_servers, idempotence=stack.idempotence, topic_prefix=prefix)
     await create_topics(kafka.bootstrap_servers, TOPICS, prefix=prefix, replication_factor=1)
     database = Database(url)
     async with busy_evening(Settings(kafka=kafka, database=DatabaseSettings(url=SecretStr(url))), database):
@@ -81,10 +81,9 @@ async def _audit(pipeline: Pipeline) -> AuditReport:
 
 
 async def _spoil(database: Database, *statements: str) -> None:
-    """Change tables behind the back of their triggers and foreign keys."""
+    """Change tables in ways that their triggers and foreign keys, which are taken away first, would refuse."""
     async with database.transaction() as transaction:
-        await transaction.connection.execute(text("set local session_replication_role = replica"))
-        for statement in statements:
+        for statement in (WITHOUT_GUARDS, *statements):
             await transaction.connection.execute(text(statement))
 
 
@@ -127,172 +126,13 @@ async def test_an_empty_house_is_in_order(topics_created: Settings, database: Da
     assert {check.examined for check in report.checks if check.name != "outbox_drained"} == {0}
 
 
-LEDGER_TRANSACTION = (
-    "insert into ledger_transactions (id, account, payment_id, cause, currency, occurred_at, recorded_at)"
-    " values ('{id}', 'demo', {payment}, 'capture', 'USD', now(), now())"
-)
-POSTING = "insert into ledger_postings values ('{id}', {line}, '{account}', 'USD', {amount})"
-BATCH = (
-    "insert into payout_batches (id, account, recipient_type, recipient_id, currency, gross_minor, fee_minor,"
-    " net_minor, entry_count, payment_count, period_start, period_end, status, created_by, created_at)"
-    f" values ('{NOBODY}', 'demo', 'tenant', 'demo', 'USD', 5, 0, 5, 1, 1, now(), now(), 'draft', 'x', now())"
-)
-CAPTURED_FOR_TENANT = "recipient_type = 'tenant' and cause = 'capture'"
-WINDOW = "account || ':' || recipient_type || ':' || recipient_id || ':' || currency || ':' || window_start"
-
-SPOILED_TABLES = {
-    "a transaction out of balance": (
-        "ledger_zero_sum",
-        [
-            LEDGER_TRANSACTION.format(id=NOBODY, payment="null"),
-            POSTING.format(id=NOBODY, line=1, account="fees:revenue", amount=5),
-        ],
-        f"select '{NOBODY}'",
-    ),
-    "a transaction without postings": (
-        "ledger_zero_sum",
-        [LEDGER_TRANSACTION.format(id=NOBODY, payment="null")],
-        f"select '{NOBODY}'",
-    ),
-    "a time that no fact has": (
-        "payments_match_facts",
-        ["update payments set paid_at = paid_at + interval '1 second' where id = 'p1'"],
-        "select 'p1'",
-    ),
-    "a sum that no fact makes": (
-        "payments_match_facts",
-        ["update payments set authorized_minor = 1 where id = 'p2'"],
-        "select 'p2'",
-    ),
-    "a fact that is gone": (
-        "payments_match_facts",
-        ["delete from inbox where payment_id = 'p4' and kind = 'refunded'"],
-        "select 'p4'",
-    ),
-    "a conflict that is gone": (
-        "payments_match_facts",
-        ["delete from inbox where payment_id = 'p4' and reason = 'event_id_conflict'"],
-        "select 'p4'",
-    ),
-    "a balanced transaction too many": (
-        "payments_match_ledger",
-        [
-            LEDGER_TRANSACTION.format(id=NOBODY, payment="'p1'"),
-            POSTING.format(id=NOBODY, line=1, account="gateway:stripe:receivable", amount=1),
-            POSTING.format(id=NOBODY, line=2, account="fees:revenue", amount=-1),
-        ],
-        "select 'p1'",
-    ),
-    "a transaction that is gone": (
-        "payments_match_ledger",
-        [
-            "delete from ledger_postings using ledger_transactions where transaction_id = id and payment_id = 'p3'",
-            "delete from ledger_transactions where payment_id = 'p3'",
-        ],
-        "select 'p3'",
-    ),
-    "a cent that went from one payment's entry to another's": (
-        "entries_match_payments",
-        [
-            "update settlement_entries set gross_minor = gross_minor + 1, net_minor = net_minor + 1"
-            f" where payment_id = 'p1' and {CAPTURED_FOR_TENANT}",
-            "update settlement_entries set gross_minor = gross_minor - 1, net_minor = net_minor - 1"
-            f" where payment_id = 'p2' and {CAPTURED_FOR_TENANT}",
-        ],
-        "values ('p1'), ('p2')",
-    ),
-    "entries whose net is not gross less fee": (
-        "entries_match_payments",
-        [
-            "alter table settlement_entries drop constraint settlement_entries_check",
-            "update settlement_entries set net_minor = net_minor + case cause when 'capture' then 1 else -1 end"
-            " where payment_id = 'p1' and recipient_type = 'tenant'",
-        ],
-        "select 'p1'",
-    ),
-    "entries of another period": (
-        "entries_claimed_once",
-        ["update payout_batches set period_end = period_start where recipient_type = 'partner'"],
-        "select id::text from settlement_entries where recipient_type = 'partner'",
-    ),
-    "a batch that counts one entry more": (
-        "batch_totals",
-        ["update payout_batches set entry_count = entry_count + 1 where recipient_type = 'partner'"],
-        "select id::text from payout_batches where recipient_type = 'partner'",
-    ),
-    "a batch without entries": ("batch_totals", [BATCH], f"select '{NOBODY}'"),
-    "a batch that pays nothing": (
-        "batch_totals",
-        [
-            "alter table payout_batches drop constraint payout_batches_net_minor_check",
-            BATCH.replace("5, 0, 5", "5, 5, 0"),
-        ],
-        f"select '{NOBODY}'",
-    ),
-    "a window that closed with no batch there is": (
-        "batch_totals",
-        [f"update settlement_windows set payout_batch_id = '{NOBODY}' where currency = 'JPY'"],
-        f"select {WINDOW} from settlement_windows where currency = 'JPY'",
-    ),
-    "a window with a cent too many": (
-        "window_totals",
-        [
-            "update settlement_windows set gross_minor = gross_minor + 1, net_minor = net_minor + 1"
-            " where recipient_type = 'partner'"
-        ],
-        f"select {WINDOW} from settlement_windows where recipient_type = 'partner'",
-    ),
-    "an entry that is not counted": (
-        "window_totals",
-        ["update settlement_entries set counted = false where payment_id = 'p3' and cause = 'refund'"],
-        "select id::text from settlement_entries where payment_id = 'p3' and cause = 'refund' union"
-        f" select {WINDOW} from settlement_windows where currency = 'JPY' and net_minor < 0",
-    ),
-    "counted entries without a window": (
-        "window_totals",
-        ["delete from settlement_windows where recipient_type = 'partner'"],
-        "select id::text from settlement_entries where recipient_type = 'partner'",
-    ),
-    "a message that waits": (
-        "outbox_drained",
-        [
-            "insert into outbox (shard, aggregatetype, aggregateid, type, payload, headers)"
-            " values (0, 'payments.events.v1', 'p1', 'x', '{}', '[]')"
-        ],
-        "select id::text from outbox",
-    ),
-    "a plan that was not finished": (
-        "outbox_drained",
-        ["update relay_shards set pending_ids = '{7}' where shard = 3"],
-        "select 'shard 3'",
-    ),
-    "a command without an answer": (
-        "commands_answered",
-        ["update commands set state = 'started' where id = 'create_p2'"],
-        "select 'create_p2'",
-    ),
-    "a status that no transition led to": (
-        "status_transitions",
-        ["delete from transitions where payment_id = 'p2'"],
-        "select 'p2'",
-    ),
-    "a chain of transitions that is broken": (
-        "status_transitions",
-        ["update transitions set from_status = 'cancelled' where payment_id = 'p1' and to_status like '%refunded'"],
-        "select 'p1'",
-    ),
-}
-
-
-@pytest.mark.parametrize(("check", "statements", "subjects"), SPOILED_TABLES.values(), ids=SPOILED_TABLES)
-async def test_a_spoiled_table_fails_exactly_its_check_and_is_named(
-    morning_after: Database, check: str, statements: list[str], subjects: str
-) -> None:
+@pytest.mark.parametrize("spoiled", SPOILED_TABLES.values(), ids=SPOILED_TABLES)
+async def test_a_spoiled_table_fails_exactly_its_check_and_is_named(morning_after: Database, spoiled: Spoiled) -> None:
     assert (await audit_database(morning_after)).holds
-    await _spoil(morning_after, *statements)
+    await _spoil(morning_after, spoiled.statement)
     report = await audit_database(morning_after)
-    assert _violated(report) == {check}
-    assert _subjects(report) == await _ask(morning_after, subjects)
+    assert _violated(report) == {spoiled.check}
+    assert _subjects(report) == await _ask(morning_after, spoiled.subjects)
 
 
 async def test_a_gateway_that_refunded_more_than_it_captured_is_named(pipeline: Pipeline) -> None:
@@ -358,10 +198,14 @@ async def test_events_that_break_the_numbering_are_named(pipeline: Pipeline) -> 
 
 
 async def test_entries_that_only_topic_or_table_has_are_named(pipeline: Pipeline) -> None:
-    spoiled = "payment_id = 'p3' and cause = 'capture'"
-    find = f"select id::text from settlement_entries where {spoiled}"
-    before = await _ask(pipeline.database, find)
-    await _spoil(pipeline.database, f"update settlement_entries set id = '{NOBODY}' where {spoiled}")
+    before = await _ask(
+        pipeline.database, "select id::text from settlement_entries where payment_id = 'p3' and cause = 'capture'"
+    )
+    await _spoil(
+        pipeline.database,
+        "update settlement_entries set id = '00000000-0000-4000-8000-000000000001'"
+        " where payment_id = 'p3' and cause = 'capture'",
+    )
     partition, offset = await pipeline.send(SETTLEMENT_ENTRIES, "demo", b"no entry", {})
     report = await _audit(pipeline)
     assert _violated(report) == {"entries_on_topic"}
@@ -369,10 +213,8 @@ async def test_entries_that_only_topic_or_table_has_are_named(pipeline: Pipeline
 
 
 async def test_batches_that_differ_from_their_newest_record_are_named(pipeline: Pipeline) -> None:
-    (partners,) = await _ask(
-        pipeline.database, "select id::text from payout_batches where recipient_type = 'partner'"
-    )
-    await _spoil(pipeline.database, f"update payout_batches set bank_reference = 'B1' where id = '{partners}'")
+    (partners,) = await _ask(pipeline.database, "select id::text from payout_batches where recipient_type = 'partner'")
+    await _spoil(pipeline.database, "update payout_batches set bank_reference = 'B1' where recipient_type = 'partner'")
     value = {"status": "draft", "net_minor": 1}
     await pipeline.send(PAYOUT_BATCHES, NOBODY, json.dumps(value).encode(), {})
     report = await _audit(pipeline)
@@ -398,11 +240,91 @@ async def test_live_windows_that_differ_from_the_tables_are_named(pipeline: Pipe
     assert _subjects(report) == {name, "a window of nobody"}
 
 
+async def _forget_the_past(pipeline: Pipeline, *specs: TopicSpec) -> None:
+    """Take every record there is off these topics, as retention does."""
+    kafka = pipeline.settings.kafka
+    everything = {
+        TopicPartition(kafka.topic(spec), partition): RecordsToDelete(before_offset=-1)
+        for spec in specs
+        for partition in range(spec.partitions)
+    }
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    await admin.delete_records(everything)
+    await admin.close()
+
+
+async def test_what_retention_took_off_the_topics_is_not_missed(pipeline: Pipeline) -> None:
+    await _forget_the_past(pipeline, PAYMENT_EVENTS, SETTLEMENT_ENTRIES)
+    assert _violated(await _audit(pipeline)) == {"events_complete", "entries_on_topic"}
+    await _spoil(pipeline.database, "update payments set created_at = created_at - interval '31 days'")
+    await _spoil(pipeline.database, "update settlement_entries set recorded_at = recorded_at - interval '31 days'")
+    assert (await _audit(pipeline)).holds
+
+
 async def test_a_missing_topic_is_an_error_of_its_own(stack: Stack, database: Database) -> None:
     with pytest.raises(NotFound, match=r"nowhere\.payments\.events\.v1"):
         await audit(database, stack.bootstrap_servers, "nowhere.")
 
 
-async def test_an_audit_writes_nothing_and_can_not(pipeline: Pipeline) -> None:
-    query = "select xact_commit::text from pg_stat_database limit 0"
-    assert await _ask(pipeline.database, query) == set()
+async def _paystream_audit(*arguments: str, **settings: str) -> Result:
+    """Run the command, in a thread because it brings an event loop of its own."""
+    app = typer.Typer()
+    app.command()(audit_command)
+    environment = {f"PAYSTREAM_{name.upper()}": value for name, value in settings.items()}
+    return await asyncio.to_thread(CliRunner(env=environment).invoke, app, arguments)
+
+
+async def test_the_command_shows_ticks_and_figures_and_ends_well(pipeline: Pipeline) -> None:
+    settings = pipeline.settings
+    result = await _paystream_audit(
+        database__url=settings.database_url,
+        kafka__bootstrap_servers=settings.kafka.bootstrap_servers,
+        kafka__topic_prefix=settings.kafka.topic_prefix,
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.count("✓") == len((await _audit(pipeline)).checks)
+    assert "rejected:signature_stale 2" in result.output
+
+
+async def test_the_command_shows_crosses_and_ids_and_ends_with_one(morning_after: Database) -> None:
+    await _spoil(morning_after, "update payments set paid_at = paid_at + interval '1 second' where id = 'p1'")
+    url = morning_after.engine.url.render_as_string(hide_password=False)
+    result = await _paystream_audit("--database-only", database__url=url)
+    assert result.exit_code == 1, result.output
+    assert "payments_match_facts: 1 found" in result.output
+    assert "p1: paid_at is" in result.output
+    as_json = await _paystream_audit("--database-only", "--json", database__url=url)
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["holds"] is False
+
+
+async def test_the_command_says_when_the_database_does_not_answer() -> None:
+    url = f"postgresql+asyncpg://paystream:secret@127.0.0.1:{free_port()}/paystream"
+    result = await _paystream_audit("--database-only", database__url=url)
+    assert result.exit_code == 2
+    assert "the database cannot be audited" in result.output
+    assert "secret" not in result.output
+
+
+async def test_the_command_says_when_the_database_has_no_schema(stack: Stack) -> None:
+    result = await _paystream_audit("--database-only", database__url=url_of(stack.database_url, "template1"))
+    assert result.exit_code == 2
+    assert "does not exist" in result.output
+
+
+async def test_the_command_says_when_the_broker_does_not_answer(database_url: str) -> None:
+    broker = f"127.0.0.1:{free_port()}"
+    result = await _paystream_audit(database__url=database_url, kafka__bootstrap_servers=broker)
+    assert result.exit_code == 2
+    assert f"the broker at {broker} does not answer" in result.output
+
+
+async def test_the_command_says_which_topics_are_missing(stack: Stack, database_url: str) -> None:
+    result = await _paystream_audit(
+        database__url=database_url,
+        kafka__bootstrap_servers=stack.bootstrap_servers,
+        kafka__topic_prefix="nowhere.",
+    )
+    assert result.exit_code == 2
+    assert "nowhere.payments.events.v1" in result.output

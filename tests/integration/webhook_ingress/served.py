@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from topics.catalog import RAW_WEBHOOKS
 URL = "/webhooks/stripe/shop"
 SIGNED = {"stripe-signature": "t=1,v1=00"}
 START_SECONDS = 30
+CHANGE_SECONDS = 20
 STOP_SECONDS = 20
 
 
@@ -54,11 +55,12 @@ class Served:
 
     async def records(self) -> list[ConsumerRecord]:
         """Everything that is on the topic now."""
-        async with AIOKafkaConsumer(bootstrap_servers=self.stack.bootstrap_servers, enable_auto_commit=False) as reader:
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.stack.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        ) as reader:
             partitions = [TopicPartition(self.topic, number) for number in range(RAW_WEBHOOKS.partitions)]
             reader.assign(partitions)
             ends = await reader.end_offsets(partitions)
-            await reader.seek_to_beginning(*partitions)
             found: list[ConsumerRecord] = []
             async with asyncio.timeout(30):
                 for partition in partitions:
@@ -69,15 +71,30 @@ class Served:
 
     async def until_ready(self) -> None:
         """Wait until /readyz says so."""
-        async with asyncio.timeout(START_SECONDS):
-            while self.process.returncode is None:
-                try:
-                    if (await self.client.get("/readyz")).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
-        raise AssertionError(f"the ingress ended with {self.process.returncode}")
+
+        async def ready() -> bool:
+            assert self.process.returncode is None, f"the ingress ended with {self.process.returncode}"
+            try:
+                return (await self.client.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await until(ready, START_SECONDS)
+
+    async def until_waiting(self, requests: int = 1) -> None:
+        """Wait until so many requests wait for the broker."""
+
+        async def waiting() -> bool:
+            return await self.metric("paystream_ingress_in_flight") >= requests
+
+        await until(waiting)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], timeout_seconds: float = CHANGE_SECONDS) -> None:
+    """Ask again and again until the condition holds."""
+    async with asyncio.timeout(timeout_seconds):
+        while not await condition():  # noqa: ASYNC110 - another process's state announces itself to nobody
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

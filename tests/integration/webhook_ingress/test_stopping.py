@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from devstack.stack import Stack
-from tests.integration.webhook_ingress.served import STOP_SECONDS, served
+from tests.integration.webhook_ingress.served import STOP_SECONDS, served, until
 
 pytestmark = pytest.mark.integration
 
@@ -19,9 +19,7 @@ async def test_requests_that_wait_for_the_broker_are_finished_before_the_process
         assert await ingress.post(b"first") == 200
         ingress.relay.fall_silent()
         posts = [asyncio.create_task(ingress.post(body)) for body in bodies]
-        async with asyncio.timeout(5):
-            while await ingress.metric("paystream_ingress_in_flight") < len(bodies):
-                await asyncio.sleep(0.01)
+        await ingress.until_waiting(len(bodies))
         ingress.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.3)
         ingress.relay.talk()
@@ -45,10 +43,11 @@ async def test_every_2xx_under_load_is_on_the_topic(stack: Stack, topic_prefix: 
                 acknowledged.add(body)
                 number += 1
 
+        async def enough() -> bool:
+            return len(acknowledged) >= 300
+
         clients = [asyncio.create_task(keep_posting(client)) for client in range(30)]
-        async with asyncio.timeout(30):
-            while len(acknowledged) < 300:
-                await asyncio.sleep(0.01)
+        await until(enough)
         ingress.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_SECONDS):
             await asyncio.gather(*clients)
@@ -61,9 +60,7 @@ async def test_a_silent_broker_does_not_keep_the_process_from_ending(stack: Stac
         assert await ingress.post(b"first") == 200
         ingress.relay.fall_silent()
         post = asyncio.create_task(ingress.post(b"second"))
-        async with asyncio.timeout(5):
-            while await ingress.metric("paystream_ingress_in_flight") == 0:
-                await asyncio.sleep(0.01)
+        await ingress.until_waiting()
         ingress.process.send_signal(signal.SIGTERM)
         assert await post == 503
         async with asyncio.timeout(STOP_SECONDS):

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from devstack.stack import Stack
-from tests.integration.webhook_ingress.served import SIGNED, URL, served
+from tests.integration.webhook_ingress.served import SIGNED, URL, served, until
 from topics.webhooks import RawWebhook
 
 pytestmark = pytest.mark.integration
@@ -85,13 +85,13 @@ async def test_a_client_that_hangs_up_after_its_request_has_left_a_record(stack:
         ingress.relay.fall_silent()
         _, writer = await asyncio.open_connection(ingress.client.base_url.host, ingress.client.base_url.port)
         writer.write(f"POST {URL} HTTP/1.1\r\nhost: h\r\nstripe-signature: t=1\r\ncontent-length: 2\r\n\r\nab".encode())
-        async with asyncio.timeout(5):
-            while await ingress.metric("paystream_ingress_in_flight") == 0:
-                await asyncio.sleep(0.01)
+        await ingress.until_waiting()
         writer.close()
         await writer.wait_closed()
         ingress.relay.talk()
-        async with asyncio.timeout(5):
-            while await ingress.metric("paystream_ingress_acknowledgement_seconds_count") == 0:
-                await asyncio.sleep(0.01)
+
+        async def acknowledged() -> bool:
+            return await ingress.metric("paystream_ingress_acknowledgement_seconds_count") == 1
+
+        await until(acknowledged)
         assert [record.value for record in await ingress.records()] == [b"ab"]

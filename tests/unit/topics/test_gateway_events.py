@@ -12,7 +12,7 @@ from topics.message import header
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,63}", fullmatch=True)
 IDENTIFIERS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=100)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 NAIVE_1970 = datetime(1970, 1, 2)  # noqa: DTZ001 - Hypothesis wants bounds without a zone and adds the zone itself.
 NAIVE_2999 = datetime(2999, 1, 1)  # noqa: DTZ001 - as above
