@@ -7,16 +7,57 @@ proven raises VerificationFailed, a call that times out raises OutcomeUnknown.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors.requests import (
+    AuthorizationRequest as AuthorizationRequest,
+)
+from connectors.requests import (
+    Callback as Callback,
+)
+from connectors.requests import (
+    GatewayAnswer as GatewayAnswer,
+)
+from connectors.requests import (
+    Headers as Headers,
+)
+from connectors.requests import (
+    MandateAnswer as MandateAnswer,
+)
+from connectors.requests import (
+    MandateChargeRequest as MandateChargeRequest,
+)
+from connectors.requests import (
+    MandateRequest as MandateRequest,
+)
+from connectors.requests import (
+    MovementRequest as MovementRequest,
+)
+from connectors.requests import (
+    OrderRequest as OrderRequest,
+)
+from connectors.requests import (
+    PaymentLinkAnswer as PaymentLinkAnswer,
+)
+from connectors.requests import (
+    PaymentLinkRequest as PaymentLinkRequest,
+)
+from connectors.requests import (
+    PaymentMethodRequest as PaymentMethodRequest,
+)
+from connectors.requests import (
+    RedirectRequest as RedirectRequest,
+)
+from connectors.requests import (
+    StatusRequest as StatusRequest,
+)
+from connectors.requests import (
+    StoredPaymentMethod as StoredPaymentMethod,
+)
 from domain.facts import Fact
-
-Headers = Sequence[tuple[str, str]]
-"""HTTP headers as they came: lower-cased names, in order, repeated names kept."""
 
 
 class Capability(StrEnum):
@@ -24,83 +65,31 @@ class Capability(StrEnum):
 
     VERIFIES_WEBHOOKS = "verifies_webhooks"
     CREATES_ORDERS = "creates_orders"
+    AUTHORIZES = "authorizes"
     CAPTURES = "captures"
     PARTIAL_CAPTURES = "partial_captures"
+    MULTIPLE_CAPTURES = "multiple_captures"
+    VOIDS = "voids"
+    REVERSES = "reverses"
     REFUNDS = "refunds"
     PARTIAL_REFUNDS = "partial_refunds"
     FETCHES_STATUS = "fetches_status"
+    INCREMENTS_AUTHORIZATION = "increments_authorization"
+    VERIFIES_REDIRECTS = "verifies_redirects"
+    SETS_UP_MANDATES = "sets_up_mandates"
+    CHARGES_MANDATES = "charges_mandates"
+    STORES_PAYMENT_METHODS = "stores_payment_methods"
+    CREATES_PAYMENT_LINKS = "creates_payment_links"
+    APPROVED_BY_PEOPLE = "approved_by_people"
+    """Nobody's API: a person confirms that the money came (bank transfer, check)."""
+    REPEATS_SAFELY = "repeats_safely"
+    """The same idempotency key again has no second effect, so that a call of unknown outcome may be repeated."""
 
 
 class CredentialsModel(BaseModel):
     """Base of every gateway's credentials. Secrets are `SecretStr`; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
-    """A callback exactly as the ingress received it. `url` is the public URL it was posted to, where known."""
-
-    account: str
-    body: bytes
-    headers: Headers
-    received_at: datetime
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
-    """A payment to set up at the gateway. `idempotency_key` is the command id."""
-
-    payment_id: str
-    account: str
-    idempotency_key: str
-    amount_minor: int
-    currency: str
-    manual_capture: bool = False
-    description: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovementRequest:
-    """A capture or refund of an existing payment.
-
-    `provider_reference` is the gateway's name of the payment; `capture_reference` its name of the capture to refund,
-    for gateways that refund captures rather than payments.
-    """
-
-    payment_id: str
-    account: str
-    idempotency_key: str
-    provider_reference: str
-    amount_minor: int
-    currency: str
-    capture_reference: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRequest:
-    """A payment to read back from the gateway."""
-
-    payment_id: str | None
-    account: str
-    provider_reference: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayAnswer:
-    """What an API call brought: facts, the payment's name at the gateway, and what the customer's client needs.
-
-    `client_parameters` are safe to hand to the payer's browser (client_secret, publishable key, redirect_url).
-    """
-
-    provider_reference: str
-    facts: tuple[Fact, ...] = ()
-    client_parameters: Mapping[str, str] = field(default_factory=dict)
-    amount_minor: int | None = None
-    currency: str | None = None
 
 
 @runtime_checkable
@@ -143,6 +132,91 @@ class Refunds(Protocol):
 
 
 @runtime_checkable
+class Authorizes(Protocol):
+    """Puts a payment method to a payment that was set up before."""
+
+    async def authorize(self, request: AuthorizationRequest) -> GatewayAnswer:
+        """Confirm the payment; the answer may ask for the customer (`redirect_url`, `client_secret`)."""
+        ...
+
+
+@runtime_checkable
+class Voids(Protocol):
+    """Lets an authorization go before capture."""
+
+    async def void(self, request: MovementRequest) -> GatewayAnswer:
+        """Cancel the payment at the gateway; nothing was captured."""
+        ...
+
+
+@runtime_checkable
+class Reverses(Protocol):
+    """Takes a capture back before it settles."""
+
+    async def reverse(self, request: MovementRequest) -> GatewayAnswer:
+        """Reverse the whole capture."""
+        ...
+
+
+@runtime_checkable
+class IncrementsAuthorization(Protocol):
+    """Raises an authorization."""
+
+    async def increment_authorization(self, request: MovementRequest) -> GatewayAnswer:
+        """Raise the authorization to `amount_minor`, the new total."""
+        ...
+
+
+@runtime_checkable
+class VerifiesRedirects(Protocol):
+    """Proves what a customer's browser brought back."""
+
+    async def verify_redirect(self, request: RedirectRequest) -> GatewayAnswer:
+        """Return what is proven, fetched where nothing is signed. Raises VerificationFailed when a proof is false."""
+        ...
+
+
+@runtime_checkable
+class SetsUpMandates(Protocol):
+    """Keeps a customer's agreement to later charges."""
+
+    async def setup_mandate(self, request: MandateRequest) -> MandateAnswer:
+        """Begin a mandate; the customer may still have to confirm it."""
+        ...
+
+
+@runtime_checkable
+class ChargesMandates(Protocol):
+    """Charges a mandate."""
+
+    async def charge_mandate(self, request: MandateChargeRequest) -> GatewayAnswer:
+        """Charge without the customer present."""
+        ...
+
+
+@runtime_checkable
+class StoresPaymentMethods(Protocol):
+    """Keeps payment methods of customers, as tokens."""
+
+    async def store_payment_method(self, request: PaymentMethodRequest) -> StoredPaymentMethod:
+        """Keep a payment method at the gateway."""
+        ...
+
+
+@runtime_checkable
+class CreatesPaymentLinks(Protocol):
+    """Makes links to pay by."""
+
+    async def create_payment_link(self, request: PaymentLinkRequest) -> PaymentLinkAnswer:
+        """Create a link; payments made by it echo `payment_id` where the gateway can."""
+        ...
+
+    async def cancel_payment_link(self, provider_reference: str) -> None:
+        """Make a link unusable; safe to call again."""
+        ...
+
+
+@runtime_checkable
 class FetchesStatus(Protocol):
     """Reads a payment back from the gateway."""
 
@@ -154,9 +228,18 @@ class FetchesStatus(Protocol):
 PROTOCOLS: Mapping[Capability, type] = {
     Capability.VERIFIES_WEBHOOKS: VerifiesWebhooks,
     Capability.CREATES_ORDERS: CreatesOrders,
+    Capability.AUTHORIZES: Authorizes,
     Capability.CAPTURES: Captures,
+    Capability.VOIDS: Voids,
+    Capability.REVERSES: Reverses,
     Capability.REFUNDS: Refunds,
     Capability.FETCHES_STATUS: FetchesStatus,
+    Capability.INCREMENTS_AUTHORIZATION: IncrementsAuthorization,
+    Capability.VERIFIES_REDIRECTS: VerifiesRedirects,
+    Capability.SETS_UP_MANDATES: SetsUpMandates,
+    Capability.CHARGES_MANDATES: ChargesMandates,
+    Capability.STORES_PAYMENT_METHODS: StoresPaymentMethods,
+    Capability.CREATES_PAYMENT_LINKS: CreatesPaymentLinks,
 }
 
 
