@@ -13,51 +13,62 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from connectors.requests import (
-    AuthorizationRequest as AuthorizationRequest,
-)
-from connectors.requests import (
-    Callback as Callback,
-)
-from connectors.requests import (
-    GatewayAnswer as GatewayAnswer,
-)
-from connectors.requests import (
-    Headers as Headers,
-)
-from connectors.requests import (
-    MandateAnswer as MandateAnswer,
-)
-from connectors.requests import (
-    MandateChargeRequest as MandateChargeRequest,
-)
-from connectors.requests import (
-    MandateRequest as MandateRequest,
-)
-from connectors.requests import (
-    MovementRequest as MovementRequest,
-)
-from connectors.requests import (
-    OrderRequest as OrderRequest,
-)
-from connectors.requests import (
-    PaymentLinkAnswer as PaymentLinkAnswer,
-)
-from connectors.requests import (
-    PaymentLinkRequest as PaymentLinkRequest,
-)
-from connectors.requests import (
-    PaymentMethodRequest as PaymentMethodRequest,
-)
-from connectors.requests import (
-    RedirectRequest as RedirectRequest,
-)
-from connectors.requests import (
-    StatusRequest as StatusRequest,
-)
-from connectors.requests import (
-    StoredPaymentMethod as StoredPaymentMethod,
+    AuthorizationRequest,
+    Callback,
+    GatewayAnswer,
+    Headers,
+    MandateAnswer,
+    MandateChargeRequest,
+    MandateRequest,
+    MovementRequest,
+    OrderRequest,
+    PaymentLinkAnswer,
+    PaymentLinkRequest,
+    PaymentMethodRequest,
+    RedirectRequest,
+    StatusRequest,
+    StoredPaymentMethod,
 )
 from domain.facts import Fact
+
+
+__all__ = [
+    "Acknowledgement",
+    "AuthorizationRequest",
+    "Authorizes",
+    "Callback",
+    "Capability",
+    "Captures",
+    "ChargesMandates",
+    "CreatesOrders",
+    "CreatesPaymentLinks",
+    "CredentialsModel",
+    "FetchesStatus",
+    "GatewayAnswer",
+    "Headers",
+    "IncrementsAuthorization",
+    "MandateAnswer",
+    "MandateChargeRequest",
+    "MandateRequest",
+    "MovementRequest",
+    "OrderRequest",
+    "PROTOCOLS",
+    "PaymentLinkAnswer",
+    "PaymentLinkRequest",
+    "PaymentMethodRequest",
+    "RedirectRequest",
+    "Refunds",
+    "Registration",
+    "Reverses",
+    "SetsUpMandates",
+    "StatusRequest",
+    "StoredPaymentMethod",
+    "StoresPaymentMethods",
+    "VerifiesRedirects",
+    "VerifiesWebhooks",
+    "Voids",
+    "only_header",
+]
 
 
 class Capability(StrEnum):
