@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import accounts, audit, demo, dev, payments, processes, topics
+from cli import accounts, audit, bench, demo, dev, payments, processes, topics
 
 app = typer.Typer(
     name="paystream",
@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 app.add_typer(accounts.accounts, name="accounts")
 app.add_typer(accounts.credentials, name="credentials")
+app.add_typer(bench.app, name="bench")
 app.add_typer(dev.app, name="dev")
 app.add_typer(payments.commands, name="commands")
 app.add_typer(payments.payments, name="payments")

@@ -31,7 +31,6 @@ from connectors.requests import (
 )
 from domain.facts import Fact
 
-
 __all__ = [
     "Acknowledgement",
     "AuthorizationRequest",

@@ -14,25 +14,26 @@ from typing import TypedDict, Unpack
 import httpx
 import razorpay
 
+from connectors.amounts import wire_amount
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
 from connectors.outcomes import Timeouts, before_sending, unreadable
 from connectors.payloads import Payload, as_objects, require_identifier
 from connectors.razorpay.errors import GATEWAY_NAME, check_answer, classify_transport
 from connectors.razorpay.registration import RazorpayCredentials
 from connectors.razorpay.status import (
+    WIRE_EXPONENTS,
     Source,
     facts_of_order,
     facts_of_payment,
     facts_of_refund,
     read_money,
-    wire_amount,
 )
 from connectors.razorpay.webhooks import read_event, verify_signature
 from connectors.sdk_threads import SdkThreads
-from domain.errors import GatewayRejected, InvalidMoney, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected, MalformedPayload, OutcomeUnknown
 from domain.facts import Fact
 
-MAX_THREADS = 8
+MAX_THREADS = 16
 PAGE_SIZE = 100
 MAX_RECEIPT_LENGTH = 40
 MAX_NOTE_LENGTH = 256
@@ -292,7 +293,4 @@ def _id_of(entity: Payload) -> str:
 
 
 def _wire_money(request: OrderRequest | MovementRequest) -> tuple[int, str]:
-    try:
-        return wire_amount(request.amount_minor, request.currency), request.currency
-    except InvalidMoney as error:
-        raise GatewayRejected(f"{GATEWAY_NAME} does not take this amount: {error.message}", field="amount") from error
+    return wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS), request.currency

@@ -12,12 +12,14 @@ from typing import TypeVar
 import httpx
 import stripe
 
+from connectors.amounts import wire_amount
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
 from connectors.outcomes import Timeouts, unreadable
 from connectors.payloads import MAX_REASON_LENGTH, Payload, require_identifier
 from connectors.stripe.errors import GATEWAY_NAME, classify
 from connectors.stripe.registration import StripeCredentials
 from connectors.stripe.status import (
+    WIRE_EXPONENTS,
     Source,
     charge_of,
     facts_of_dispute,
@@ -25,10 +27,9 @@ from connectors.stripe.status import (
     facts_of_refund,
     is_released_rest,
     read_money,
-    wire_amount,
 )
 from connectors.stripe.webhooks import read_event, verify_signature
-from domain.errors import GatewayRejected, InvalidMoney, MalformedPayload
+from domain.errors import MalformedPayload
 from domain.facts import Fact
 
 # Below this level the SDK logs whole answers, and with them the secrets that let a payer's client confirm a payment.
@@ -64,7 +65,7 @@ class StripeConnector:
     async def create_order(self, request: OrderRequest) -> GatewayAnswer:
         """Create a payment intent, to be confirmed by the payer's client with the answer's `client_secret`."""
         params: stripe.params.PaymentIntentCreateParams = {
-            "amount": _wire_amount(request.amount_minor, request.currency),
+            "amount": wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS),
             "currency": request.currency.lower(),
             "capture_method": "manual" if request.manual_capture else "automatic",
             "metadata": {**request.metadata, "payment_id": request.payment_id},
@@ -84,7 +85,7 @@ class StripeConnector:
     async def capture(self, request: MovementRequest) -> GatewayAnswer:
         """Capture the amount. What is left of the authorization is released."""
         params: stripe.params.PaymentIntentCaptureParams = {
-            "amount_to_capture": _wire_amount(request.amount_minor, request.currency),
+            "amount_to_capture": wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS),
             "expand": EXPANDED,
         }
         call = self._sdk.v1.payment_intents.capture_async(
@@ -96,7 +97,7 @@ class StripeConnector:
         """Refund the amount. The reason is kept as metadata: Stripe's own reasons have consequences for the payer."""
         params: stripe.params.RefundCreateParams = {
             "payment_intent": request.provider_reference,
-            "amount": _wire_amount(request.amount_minor, request.currency),
+            "amount": wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS),
             "metadata": {"payment_id": request.payment_id},
         }
         if request.reason is not None:
@@ -190,10 +191,3 @@ def _answer_of_intent(intent: Payload, source: Source) -> GatewayAnswer:
         raise unreadable(GATEWAY_NAME) from error
     facts = _read([intent], facts_of_intent, source)
     return GatewayAnswer(provider_reference=reference, facts=facts, amount_minor=amount_minor, currency=currency)
-
-
-def _wire_amount(amount_minor: int, currency: str) -> int:
-    try:
-        return wire_amount(amount_minor, currency)
-    except InvalidMoney as error:
-        raise GatewayRejected(f"{GATEWAY_NAME} does not take this amount: {error.message}", field="amount") from error

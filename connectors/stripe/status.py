@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from connectors.amounts import read_amount
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
@@ -19,16 +20,12 @@ from connectors.payloads import (
     optional_text,
     require_identifier,
 )
-from domain.errors import InvalidMoney, MalformedPayload
 from domain.facts import Fact, FactKind, Trust
-from domain.money import EXPONENTS, from_wire, to_wire
 
 GATEWAY = "stripe"
 
 WIRE_EXPONENTS: Mapping[str, int] = {"ISK": 2, "MGA": 0, "UGX": 2}
 """Where Stripe counts otherwise than ISO 4217."""
-
-THREE_DECIMALS = 3
 
 _KINDS: Mapping[tuple[str, str], FactKind] = {
     ("payment_intent", "requires_action"): FactKind.REQUIRES_ACTION,
@@ -204,19 +201,7 @@ def name_of(value: object) -> str | None:
 
 def read_money(amount: object, owner: Payload) -> tuple[int, str]:
     """Return an amount in ISO minor units and its currency, which the amount's owner names. Raises MalformedPayload."""
-    currency = str(owner.get("currency")).upper()
-    try:
-        return from_wire(amount, currency, WIRE_EXPONENTS), currency
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="amount") from error
-
-
-def wire_amount(amount_minor: int, currency: str) -> int:
-    """Return the integer that Stripe wants for an amount. Raises InvalidMoney when it does not take the amount."""
-    wire = to_wire(amount_minor, currency, WIRE_EXPONENTS)
-    if EXPONENTS[currency] == THREE_DECIMALS and wire % 10:
-        raise InvalidMoney(f"{currency} is charged in steps of ten minor units", field="amount_minor")
-    return wire
+    return read_amount(amount, str(owner.get("currency")).upper(), WIRE_EXPONENTS)
 
 
 def is_released_rest(refund: Payload) -> bool:

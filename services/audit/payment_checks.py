@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import PaystreamError
-from domain.ledger import movements
 from domain.payment import PaymentState, Status, fold, status_of, totals
 from domain.settlement import Recipient
-from services.audit.payment_pages import Amounts, AuditedPayment, payment_pages
+from services.audit.payment_pages import Amounts, AuditedPayment, StoredStep, payment_pages
 from services.audit.report import CheckName, CheckResult, Findings
 
 PaymentCheck = Callable[[AuditedPayment], Iterator[str]]
@@ -46,7 +45,7 @@ def check_facts(payment: AuditedPayment) -> Iterator[str]:
 def check_ledger(payment: AuditedPayment) -> Iterator[str]:
     """Sum what the state demands per ledger account and compare with what is posted."""
     demanded: Counter[tuple[str, str]] = Counter()
-    for movement in movements(PaymentState(), payment.state, payment.terms):
+    for movement in payment.demanded:
         for ledger_account, amount_minor in movement.postings:
             demanded[ledger_account, payment.terms.currency] += amount_minor
     for account, currency in sorted(demanded.keys() | payment.postings.keys()):
@@ -59,7 +58,7 @@ def check_entries(payment: AuditedPayment) -> Iterator[str]:
     """Sum the shares the state demands per recipient and compare with the settlement entries."""
     terms = payment.terms
     demanded: dict[Recipient, Amounts] = {}
-    for movement in movements(PaymentState(), payment.state, terms):
+    for movement in payment.demanded:
         for share in movement.shares:
             split = share.split
             recipient = Recipient(terms.account, split.recipient_type, split.recipient_id, terms.currency)
@@ -130,12 +129,14 @@ def _examine(page: Sequence[AuditedPayment], findings: Findings, check: PaymentC
             findings.add(payment.terms.payment_id, f"cannot be recomputed: {error}")
 
 
-def _difference(stored: frozenset[object], demanded: frozenset[object]) -> str:
-    too_many = sorted(map(str, stored - demanded))
-    missing = sorted(map(str, demanded - stored))
-    return "; ".join(
-        f"{word} {', '.join(steps)}" for word, steps in (("stored only", too_many), ("missing", missing)) if steps
-    )
+def _difference(stored: frozenset[StoredStep], demanded: frozenset[StoredStep]) -> str:
+    sides = (("stored only", stored - demanded), ("missing", demanded - stored))
+    return "; ".join(f"{word} {', '.join(sorted(map(_step_in_words, steps)))}" for word, steps in sides if steps)
+
+
+def _step_in_words(step: StoredStep) -> str:
+    kind, reference, amount_minor = step
+    return f"({kind}, {reference}, {amount_minor})"
 
 
 def _in_words(amounts: Amounts) -> str:

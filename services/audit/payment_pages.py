@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Row, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact, FactKind
+from domain.ledger import Movement, movements
 from domain.payment import EVENT_ID_CONFLICT, PaymentState, PaymentTerms, Split, Step
 from domain.settlement import Recipient
 from storage.tables import INBOX, PAYMENTS
@@ -37,7 +39,7 @@ class Amounts:
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class AuditedPayment:
     """A payment as stored, and the rows of other tables that speak of it.
 
@@ -64,14 +66,11 @@ class AuditedPayment:
     unbalanced_entries: list[str] = field(default_factory=list)
     transitions: list[tuple[str, str]] = field(default_factory=list)
 
-    @property
-    def state(self) -> PaymentState:
-        """The stored steps as the domain knows them; a step of no known kind is left out."""
-        return PaymentState(
-            steps=frozenset(
-                Step(FactKind(kind), reference, amount) for kind, reference, amount in self.steps if kind in _KINDS
-            )
-        )
+    @cached_property
+    def demanded(self) -> list[Movement]:
+        """The movements that the stored steps call for, all together; a step of no known kind calls for none."""
+        known = (Step(FactKind(kind), reference, amount) for kind, reference, amount in self.steps if kind in _KINDS)
+        return movements(PaymentState(), PaymentState(steps=frozenset(known)), self.terms)
 
 
 _POSTINGS = text(

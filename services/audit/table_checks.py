@@ -30,6 +30,21 @@ LEDGER_ZERO_SUM = TableCheck(
     """,
 )
 
+FACTS_NAME_THEIR_PAYMENT = TableCheck(
+    check=CheckName(
+        "facts_name_their_payment", "Every applied fact carries a name that its gateway has for its payment."
+    ),
+    examined="select count(*) from inbox where disposition = 'applied'",
+    violations="""
+        select concat_ws(':', gateway, account, gateway_event_id) as subject,
+            format('is applied to payment %s and carries none of its names', payment_id) as message
+        from inbox fact where disposition = 'applied' and not exists (
+            select from payment_references known where known.payment_id = fact.payment_id
+                and (known.gateway, known.account) = (fact.gateway, fact.account)
+                and known.reference = any(array_append(fact.related_references, fact.provider_reference)))
+    """,
+)
+
 REFUNDS_WITHIN_CAPTURES = TableCheck(
     check=CheckName("refunds_within_captures", "No payment has more refunded than captured."),
     examined="select count(*) from payments",
@@ -149,6 +164,7 @@ COMMANDS_ANSWERED = TableCheck(
 
 TABLE_CHECKS: tuple[TableCheck, ...] = (
     LEDGER_ZERO_SUM,
+    FACTS_NAME_THEIR_PAYMENT,
     REFUNDS_WITHIN_CAPTURES,
     ENTRIES_CLAIMED_ONCE,
     BATCH_TOTALS,

@@ -65,6 +65,16 @@ def answers(status_code: int, body: object) -> Fault:
     return fault
 
 
+def answers_in_turn(*bodies: object) -> Fault:
+    """Answer one request after the other with a success."""
+    faults = [answers(200, body) for body in bodies]
+
+    async def fault(writer: asyncio.StreamWriter) -> None:
+        await faults.pop(0)(writer)
+
+    return fault
+
+
 async def is_silent(_: asyncio.StreamWriter) -> None:
     """Never answer."""
     await asyncio.Event().wait()

@@ -14,6 +14,7 @@ from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
 from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.stripe import CASES
+from tests.connectors.fault_server import answers, answers_in_turn, fault_server
 
 GOOD_CARD, DECLINED_CARD, CHALLENGED_CARD = "4242424242424242", "4000000000000341", "4000002500003155"
 
@@ -186,3 +187,19 @@ async def test_a_capture_of_what_is_not_authorized_is_refused(connector: StripeC
 
     with pytest.raises(GatewayRejected):
         await connector.capture(movement(reference, 1000))
+
+
+async def test_disputes_are_read_with_the_payment() -> None:
+    charge = {"id": "ch_1", "object": "charge", "captured": True, "disputed": True, "created": 1767322800}
+    money = {"amount": 1000, "amount_received": 1000, "currency": "usd"}
+    intent = {"id": "pi_1", "object": "payment_intent", "status": "succeeded", "latest_charge": charge, **money}
+    dispute = {"id": "du_1", "object": "dispute", "status": "lost", "payment_intent": "pi_1", "created": 1767322801}
+    pages = [{"object": "list", "data": items, "has_more": False, "url": "/v1"} for items in ([], [dispute | money])]
+    async with fault_server(answers(500, {}), on_get=answers_in_turn(intent, *pages)) as server:
+        credentials = StripeCredentials.model_validate({**CASES.credentials, "api_base": server.url})
+        connector = StripeConnector(credentials)
+        facts = await facts_at(connector, "pi_1")
+        await connector.aclose()
+
+    assert said(facts) == [(FactKind.CAPTURED, 1000), (FactKind.DISPUTE_LOST, 1000)]
+    assert facts[1].movement_reference == "du_1"

@@ -229,6 +229,7 @@ CASES = GatewayCases(
         (4200, "HUF", 4200),
     ),
     refused_amounts=(
+        (-1, "USD"),
         (501, "ISK"),
         (99, "UGX"),
         (10.99, "USD"),

@@ -72,6 +72,11 @@ SPOILED_TABLES = {
         "update inbox set kind = 'teleported' where payment_id = 'p4' and kind = 'refunded'",
         "select 'p4'",
     ),
+    "a fact of another payment": Spoiled(
+        "facts_name_their_payment",
+        "update inbox set provider_reference = 'pi_stranger' where payment_id = 'p4' and kind = 'refunded'",
+        "select concat_ws(':', gateway, account, gateway_event_id) from inbox where provider_reference = 'pi_stranger'",
+    ),
     "a balanced transaction too many": Spoiled(
         "payments_match_ledger",
         """

@@ -13,6 +13,7 @@ from domain.facts import FactKind
 from tests.connectors.cases.stripe import CASES, sign
 
 CURRENT, PREVIOUS = "whsec_test_9f8e7d6c", "whsec_old_1a2b3c4d"
+TEST_KEY = "sk_test_1"
 SECONDS = 1700000000
 SIGNED_AT = datetime.fromtimestamp(SECONDS, UTC)
 BODY = b'{"id":"evt_1","type":"payment_intent.succeeded"}'
@@ -44,7 +45,7 @@ SAMPLE = {
 }
 
 
-def connector(secret: str = CURRENT, secret_key: str = "sk_test_1") -> StripeConnector:
+def connector(secret: str = CURRENT, secret_key: str = TEST_KEY) -> StripeConnector:
     return StripeConnector(
         StripeCredentials.model_validate(
             {"secret_key": secret_key, "publishable_key": "pk_test_1", "webhook_secret": secret}

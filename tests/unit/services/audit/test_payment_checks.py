@@ -102,7 +102,10 @@ def test_a_payment_as_written_passes(check: Callable[[AuditedPayment], Iterator[
         ({"refunded_at": NOON}, "refunded_at is"),
         ({"facts": list(FACTS[:2])}, "refunded_minor is 300, its facts make it 0"),
         ({"unknown_facts": ["evt_9"]}, "facts of a kind nobody knows: evt_9"),
-        ({"steps": frozenset({("teleported", None, None)})}, "stored only ('teleported', None, None)"),
+        (
+            {"steps": frozenset({("teleported", None, None)})},
+            "stored only (teleported, None, None); missing (authorized, None, 1000)",
+        ),
     ],
 )
 def test_what_the_facts_do_not_say_is_found(change: dict[str, object], said: str) -> None:
