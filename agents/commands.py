@@ -9,7 +9,7 @@ from agents.metrics import COMMANDS
 from agents.records import Record
 from agents.retry_policy import delay_seconds
 from domain.errors import GatewayUnavailable
-from services.run_command import CommandRunner
+from services.commands.runner import CommandRunner
 from topics.commands import Command, PaymentCommand
 
 ATTEMPTS = 6

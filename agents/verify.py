@@ -9,7 +9,7 @@ from agents.metrics import WEBHOOKS_VERIFIED
 from agents.records import Record
 from bootstrap.settings import KafkaSettings
 from domain.errors import PaystreamError
-from services.gateways import Gateways
+from services.gateways import ConnectorSource
 from services.verify_webhooks import verify_webhook
 from topics.catalog import GATEWAY_EVENTS, REJECTED_WEBHOOKS
 from topics.gateway_events import GatewayEvent
@@ -19,7 +19,7 @@ from topics.webhooks import RawPosition, RawWebhook
 class VerifyAgent:
     """Forwards each callback of a batch to exactly one of two topics, and returns when the broker has them."""
 
-    def __init__(self, gateways: Gateways, producer: AIOKafkaProducer, kafka: KafkaSettings) -> None:
+    def __init__(self, gateways: ConnectorSource, producer: AIOKafkaProducer, kafka: KafkaSettings) -> None:
         self._gateways = gateways
         self._producer = producer
         self._facts_topic = kafka.topic(GATEWAY_EVENTS)

@@ -15,7 +15,7 @@ from agents.relay import Relay
 from agents.runtime import Runtime
 from agents.verify import VerifyAgent
 from bootstrap.settings import Settings
-from services.run_command import CommandRunner
+from services.commands.runner import CommandRunner
 from services.sync import sync_due_payments
 from topics.catalog import COMMANDS, GATEWAY_EVENTS, RAW_WEBHOOKS
 from topics.spec import TopicSpec

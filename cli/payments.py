@@ -92,7 +92,7 @@ async def _send_and_wait(settings: Settings, record: PaymentCommand) -> str | No
         await consumer.seek_to_beginning(*partitions)
         await producer.send_and_wait(
             settings.kafka.topic(COMMANDS),
-            key=record.command.payment_id.encode(),
+            key=record.command.subject_id.encode(),
             value=record.model_dump_json().encode(),
         )
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -9,7 +9,7 @@ carries the status it led to instead (docs/adr/0004).
 from typing import NamedTuple
 
 from domain.facts import FactKind
-from domain.payment import PaymentState, PaymentTerms, Status, totals
+from domain.payment import PaymentState, PaymentTerms, Status
 
 
 class Milestone(NamedTuple):
@@ -58,7 +58,7 @@ EVENT_TYPES: frozenset[str] = frozenset(
 
 def milestones(state: PaymentState, terms: PaymentTerms) -> frozenset[Milestone]:
     """Every event this payment has earned so far. Grows with the step set and never shrinks."""
-    sums = totals(state.steps)
+    sums = state.totals
     earned = {
         Milestone(*_OF_PAYMENT[kind], reference or "", amount_minor or 0)
         for kind, reference, amount_minor in state.steps

@@ -72,6 +72,7 @@ class Fact:
     - `movement_reference`: the gateway's name of the capture, refund or dispute the fact is about.
     - `amount_minor`, `currency`: the amount of that movement; for captures cumulative per reference.
     - `payment_id`: our own id, where the gateway echoes it back.
+    - `evidence_due_at`: until when a dispute may be answered.
     """
 
     gateway: str
@@ -88,6 +89,7 @@ class Fact:
     payment_id: str | None = None
     reason: str | None = None
     receipt_url: str | None = None
+    evidence_due_at: datetime | None = None
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from domain.errors import InvariantViolated
 from domain.money import allocate
-from domain.payment import PaymentState, PaymentTerms, Split, Totals, totals
+from domain.payment import PaymentState, PaymentTerms, Split, Totals
 
 
 class Cause(StrEnum):
@@ -65,16 +65,23 @@ BANK_SETTLEMENT = "bank:settlement"
 
 def movements(before: PaymentState, after: PaymentState, terms: PaymentTerms) -> list[Movement]:
     """The ledger transactions that a change of state calls for; empty when no money moved."""
-    if before.steps == after.steps:
+    if before.steps == after.steps or _money_in(before.totals) == _money_in(after.totals):
         return []
-    old = _Targets.of(totals(before.steps), terms)
-    new = _Targets.of(totals(after.steps), terms)
+    old = _Targets.of(before.totals, terms)
+    new = _Targets.of(after.totals, terms)
     moved = []
     for cause in Cause:
+        if new.at(cause) == old.at(cause):
+            continue
         postings, shares = _difference(cause, old, new, terms)
         if postings:
             moved.append(Movement(cause, postings, shares))
     return moved
+
+
+def _money_in(sums: Totals) -> tuple[int, int, int, int, bool]:
+    """All that the targets depend on."""
+    return (sums.captured, sums.refunded, sums.dispute_open, sums.dispute_lost, sums.is_reversed)
 
 
 def fee_of(captured_minor: int, terms: PaymentTerms) -> int:
@@ -93,6 +100,10 @@ class _Targets:
     total: dict[Cause, int]
     gross: dict[Cause, tuple[int, ...]]
     fee: tuple[int, ...]
+
+    def at(self, cause: Cause) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """Everything of one cause; fees belong to captures."""
+        return (self.total[cause], self.gross.get(cause, ()), self.fee if cause is Cause.CAPTURE else ())
 
     @classmethod
     def of(cls, sums: Totals, terms: PaymentTerms) -> "_Targets":
@@ -128,6 +139,8 @@ def _by_gain(amount_minor: int, gained: tuple[int, ...]) -> tuple[int, ...]:
 
     Splitting by the weights instead could take a minor unit more from one recipient than the capture gave it.
     """
+    if amount_minor == 0:
+        return (0,) * len(gained)
     return allocate(amount_minor, gained) if any(gained) else gained
 
 

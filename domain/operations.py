@@ -10,28 +10,64 @@ from domain.payment import PaymentState, PaymentTerms, Status, totals
 class Operation(StrEnum):
     """What a command may ask for an existing payment."""
 
+    CREATE_ORDER = "create_order"
+    AUTHORIZE = "authorize"
     CAPTURE = "capture"
+    VOID = "void"
+    REVERSE = "reverse"
     REFUND = "refund"
+    INCREMENT_AUTHORIZATION = "increment_authorization"
     SYNC = "sync"
+    VERIFY_REDIRECT = "verify_redirect"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    APPROVE = "approve"
+    REJECT = "reject"
+    CANCEL_PAYMENT_LINK = "cancel_payment_link"
 
+
+_OPEN = frozenset({Status.PENDING, Status.PROCESSING, Status.AUTHORIZED})
 
 OPERATIONS: Mapping[Operation, frozenset[Status]] = {
-    Operation.CAPTURE: frozenset({Status.AUTHORIZED}),
+    Operation.CREATE_ORDER: frozenset({Status.PENDING}),
+    Operation.AUTHORIZE: frozenset({Status.PENDING}),
+    # A second capture of the same authorization is possible where the gateway allows several.
+    Operation.CAPTURE: frozenset({Status.AUTHORIZED, Status.COMPLETED}),
+    Operation.VOID: frozenset({Status.AUTHORIZED}),
+    Operation.REVERSE: frozenset({Status.COMPLETED}),
     Operation.REFUND: frozenset({Status.COMPLETED, Status.PARTIALLY_REFUNDED}),
-    Operation.SYNC: frozenset(Status),
+    Operation.INCREMENT_AUTHORIZATION: frozenset({Status.AUTHORIZED}),
+    Operation.SYNC: frozenset(Status) - {Status.PENDING_APPROVAL},
+    Operation.VERIFY_REDIRECT: _OPEN | {Status.COMPLETED},
+    Operation.COMPLETE: _OPEN | {Status.COMPLETED},
+    Operation.CANCEL: frozenset({Status.PENDING, Status.PENDING_APPROVAL}),
+    Operation.APPROVE: frozenset({Status.PENDING_APPROVAL}),
+    Operation.REJECT: frozenset({Status.PENDING_APPROVAL}),
+    Operation.CANCEL_PAYMENT_LINK: frozenset(Status),
 }
 
 
 def check_operation(operation: Operation, status: Status) -> None:
     """Raise OperationNotAllowed, naming both, unless the pair stands in the table."""
     if status not in OPERATIONS.get(operation, frozenset()):
-        raise OperationNotAllowed(f"a payment that is {status} cannot be {_PAST[operation]}", field="payment_id")
+        raise OperationNotAllowed(f"{operation} is not possible for a payment that is {status}", field="payment_id")
 
 
 def capture_amount(state: PaymentState, terms: PaymentTerms, asked_minor: int | None) -> int:
-    """The amount to capture: what was asked, or all that is authorized. Never above the authorization."""
-    authorized = totals(state.steps).authorized or terms.amount_minor
-    return _within(asked_minor, authorized, "authorized")
+    """The amount to capture: what was asked, or all that is authorized and not captured yet. Never above that."""
+    sums = totals(state.steps)
+    authorized = sums.authorized or terms.amount_minor
+    return _within(asked_minor, authorized - sums.captured, "left to capture")
+
+
+def incremented_amount(state: PaymentState, asked_minor: int) -> int:
+    """The new total of an authorization; raises InvalidInput unless it is above the present one."""
+    authorized = totals(state.steps).authorized
+    if asked_minor <= authorized:
+        raise InvalidInput(
+            f"the new total {asked_minor} is not above the {authorized} that is authorized", field="amount_minor"
+        )
+    return asked_minor
 
 
 def refund_amount(state: PaymentState, reserved_minor: int, asked_minor: int | None) -> int:
@@ -51,6 +87,3 @@ def _within(asked_minor: int | None, available_minor: int, word: str) -> int:
             f"{amount_minor} is more than the {max(0, available_minor)} that is {word}", field="amount_minor"
         )
     return amount_minor
-
-
-_PAST = {Operation.CAPTURE: "captured", Operation.REFUND: "refunded", Operation.SYNC: "synchronized"}

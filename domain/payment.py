@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from domain.errors import InvariantViolated
@@ -70,9 +71,11 @@ class PaymentTerms:
     fee_fixed_minor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PaymentState:
     """The set of steps, and the times and texts that are kept beside it by rules that do not depend on order."""
+
+    # Without slots, because the sums of a state are kept with it: many rules ask for them, and it never changes.
 
     steps: frozenset[Step] = frozenset()
     awaiting_approval: bool = False
@@ -80,6 +83,11 @@ class PaymentState:
     refunded_at: datetime | None = None
     receipt_url: str | None = None
     failure: tuple[datetime, str] | None = None
+
+    @cached_property
+    def totals(self) -> "Totals":
+        """The sums over the steps."""
+        return totals(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +197,7 @@ def _is_overruled(kind: FactKind, reference: str | None, seen: dict[tuple[FactKi
 
 def status_of(state: PaymentState, sums: Totals | None = None) -> Status:
     """Derive the status. The order of the rules is the order of precedence."""
-    sums = totals(state.steps) if sums is None else sums
+    sums = state.totals if sums is None else sums
     rules = (
         (sums.captured > 0 and sums.refunded >= sums.captured, Status.REFUNDED),
         (sums.captured > 0 and sums.refunded > 0, Status.PARTIALLY_REFUNDED),

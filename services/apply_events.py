@@ -14,11 +14,13 @@ from datetime import datetime
 from domain.events import new_milestones
 from domain.facts import Fact, FactKind, Trust
 from domain.ledger import Movement, movements
-from domain.payment import EVENT_ID_CONFLICT, fold, status_of
+from domain.movements import DISPUTE_KINDS, REFUND_KINDS, movement_standing
+from domain.payment import EVENT_ID_CONFLICT, find_problem, fold, status_of
 from domain.settlement import Recipient
 from services.messages import entry_id, payment_event, settlement_entry
 from storage.inbox import Disposition, FactKey, InboxRow, key_of
 from storage.ledger import LedgerTransaction
+from storage.movements import EventRow, MovementRow
 from storage.outbox import OutboxMessage
 from storage.payments import PaymentRecord, Reference
 from storage.settlement import EntryRow
@@ -55,6 +57,9 @@ class _Effects:
     transactions: list[LedgerTransaction] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)
     messages: list[OutboxMessage] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    refunds: dict[Reference, MovementRow] = field(default_factory=dict)
+    disputes: dict[Reference, MovementRow] = field(default_factory=dict)
 
 
 async def apply_events(database: Database, received: Sequence[ReceivedFact], now: datetime) -> ApplyReport:
@@ -73,7 +78,8 @@ async def apply_facts(transaction: Transaction, received: Sequence[ReceivedFact]
     payments = await transaction.payments.lock(wanted)
     owners = _owners(facts, named, payments)
     fresh = await _record(transaction, unique, owners, report, now)
-    await _name_payments(transaction, [unique[key].fact for key in fresh if key in owners], owners, payments)
+    naming = [unique[key].fact for key in fresh if key in owners and _may_name(unique[key].fact)]
+    await _name_payments(transaction, naming, owners, payments)
     by_payment: dict[str, list[Fact]] = defaultdict(list)
     for key in fresh & owners.keys():
         if unique[key].fact.trust is Trust.HINT:
@@ -90,6 +96,12 @@ async def apply_orphans(
     """Apply facts that came before their payment was known under these names; returns how many there were."""
     facts = await transaction.inbox.adopt_orphans(payment_id, references)
     if facts:
+        await transaction.payments.add_references(
+            ((fact.gateway, fact.account, reference), payment_id)
+            for fact in facts
+            if _may_name(fact)
+            for reference in fact.references
+        )
         payments = await transaction.payments.lock({payment_id})
         await _write(transaction, _fold_all(payments, {payment_id: facts}), now)
     return len(facts)
@@ -97,11 +109,11 @@ async def apply_orphans(
 
 def _drop_repeats(received: Sequence[ReceivedFact], report: ApplyReport) -> dict[FactKey, ReceivedFact]:
     unique: dict[FactKey, ReceivedFact] = {}
-    for item in received:
+    for item in (replace(item, fact=as_recorded(item.fact)) for item in received):
         known = unique.setdefault(key_of(item.fact), item)
         if known is item:
             continue
-        if known.fact.content_digest() == item.fact.content_digest():
+        if not _contradicts(item.fact, known.fact.content_digest()):
             report.duplicates += 1
         else:
             conflict = _as_conflict(item)
@@ -109,11 +121,37 @@ def _drop_repeats(received: Sequence[ReceivedFact], report: ApplyReport) -> dict
     return unique
 
 
+def as_recorded(fact: Fact) -> Fact:
+    """The fact as the inbox has it: a hint under an id of its own, so that it cannot take a proven fact's place."""
+    if fact.trust is not Trust.HINT:
+        return fact
+    return replace(fact, gateway_event_id=f"hint:{fact.gateway_event_id}")
+
+
+def _contradicts(fact: Fact, known_digest: str) -> bool:
+    """Whether a proven fact says something else than the one its event id is known for."""
+    return fact.trust is Trust.SIGNED and fact.content_digest() != known_digest
+
+
+def conflict_event_id(fact: Fact) -> str:
+    """The id under which a fact is recorded whose own event id was used before with other content."""
+    return f"{fact.gateway_event_id}#conflict-{fact.content_digest()[:12]}"
+
+
 def _as_conflict(item: ReceivedFact) -> ReceivedFact:
     """The same event id with other content: recorded beside the first, as an anomaly that moves no money."""
-    event_id = f"{item.fact.gateway_event_id}#conflict-{item.fact.content_digest()[:12]}"
-    fact = replace(item.fact, kind=FactKind.IGNORED, gateway_event_id=event_id, reason=EVENT_ID_CONFLICT)
+    fact = replace(
+        item.fact,
+        kind=FactKind.IGNORED,
+        gateway_event_id=conflict_event_id(item.fact),
+        reason=EVENT_ID_CONFLICT,
+    )
     return replace(item, fact=fact)
+
+
+def _may_name(fact: Fact) -> bool:
+    """Only what is proven and means something tells how a gateway names a payment."""
+    return fact.trust is Trust.SIGNED and fact.kind is not FactKind.IGNORED
 
 
 async def _find_by_name(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
@@ -154,8 +192,10 @@ def _owners(facts: Sequence[Fact], named: dict[FactKey, str], payments: dict[str
         if payment is None or (payment.terms.gateway, payment.terms.account) != (fact.gateway, fact.account):
             continue
         if key not in named:
-            name = payment.provider_reference or first_names.setdefault(payment.id, fact.provider_reference)
-            if name not in fact.references:
+            name = payment.provider_reference or first_names.get(payment.id)
+            if name is None and _may_name(fact):
+                name = first_names[payment.id] = fact.provider_reference
+            if name is not None and name not in fact.references:
                 continue
         owners[key] = payment.id
     return owners
@@ -181,7 +221,7 @@ async def _record(
     seen = [row for row in rows if key_of(row.fact) not in fresh]
     known = await transaction.inbox.digests([key_of(row.fact) for row in seen])
     for row in seen:
-        if known[key_of(row.fact)] == row.digest:
+        if not _contradicts(row.fact, known[key_of(row.fact)]):
             report.duplicates += 1
             continue
         conflict = _as_conflict(unique[key_of(row.fact)])
@@ -251,12 +291,22 @@ def _fold_one(payment: PaymentRecord, fact: Fact, effects: _Effects) -> PaymentR
     state = fold(payment.state, payment.terms, fact)
     status = status_of(state)
     milestones = new_milestones(payment.state, state, payment.terms)
-    changed = replace(payment, state=state, status=status, event_sequence=payment.event_sequence + len(milestones))
+    changed = replace(
+        payment,
+        state=state,
+        status=status,
+        event_sequence=payment.event_sequence + len(milestones),
+        changed_by=f"gateway:{fact.gateway}",
+        request_id=fact.gateway_event_id,
+    )
     for movement in movements(payment.state, state, payment.terms):
         effects.transactions.append(_ledger_transaction(movement, changed, fact))
         effects.entries.extend(_entries(movement, changed, fact))
     for sequence, milestone in enumerate(milestones, start=payment.event_sequence + 1):
-        effects.messages.append(payment_event(changed, milestone, sequence, fact.occurred_at))
+        message, row = payment_event(changed, milestone, sequence, fact.occurred_at)
+        effects.messages.append(message)
+        effects.events.append(row)
+    _note_movement(changed, fact, effects)
     if status is not payment.status:
         effects.transitions.append(
             TransitionRow(
@@ -268,6 +318,27 @@ def _fold_one(payment: PaymentRecord, fact: Fact, effects: _Effects) -> PaymentR
             )
         )
     return changed
+
+
+def _note_movement(payment: PaymentRecord, fact: Fact, effects: _Effects) -> None:
+    """Keep the refund or dispute that a fact is about, as the payment's steps now have it."""
+    for kinds, rows in ((REFUND_KINDS, effects.refunds), (DISPUTE_KINDS, effects.disputes)):
+        reference = fact.movement_reference
+        if fact.kind not in kinds or reference is None or find_problem(payment.terms, fact) is not None:
+            continue
+        status, amount_minor = movement_standing(payment.state.steps, reference, kinds)
+        rows[fact.gateway, fact.account, reference] = MovementRow(
+            gateway=fact.gateway,
+            account=fact.account,
+            reference=reference,
+            payment_id=payment.id,
+            status=status,
+            amount_minor=amount_minor,
+            currency=payment.terms.currency,
+            reason=fact.reason,
+            evidence_due_at=fact.evidence_due_at,
+            occurred_at=fact.occurred_at,
+        )
 
 
 def _ledger_transaction(movement: Movement, payment: PaymentRecord, fact: Fact) -> LedgerTransaction:
@@ -311,4 +382,7 @@ async def _write(transaction: Transaction, effects: _Effects, now: datetime) -> 
     await transaction.transitions.add(effects.transitions, now)
     await transaction.ledger.post(effects.transactions, now)
     await transaction.settlement.add_entries(effects.entries, now)
+    await transaction.movements.save_refunds(list(effects.refunds.values()), now)
+    await transaction.movements.save_disputes(list(effects.disputes.values()), now)
+    await transaction.movements.add_events(effects.events, now)
     await transaction.outbox.add([*effects.messages, *(settlement_entry(entry) for entry in effects.entries)])

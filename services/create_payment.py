@@ -4,50 +4,63 @@ from datetime import datetime
 
 from domain.errors import CommandConflict, InvalidInput, NotFound
 from domain.events import Milestone
-from domain.payment import PaymentState, PaymentTerms, Split, Status
+from domain.payment import PaymentState, PaymentTerms, Split, status_of
 from services.messages import payment_event
 from storage.payments import PaymentRecord
 from storage.unit_of_work import Transaction
-from topics.commands import CreatePayment
+from topics.commands import NewPayment
 
 CREATED = Milestone(0, "payment.created", "", 0)
 
 
-async def create_payment(transaction: Transaction, command: CreatePayment, now: datetime) -> PaymentRecord:
+async def create_payment(
+    transaction: Transaction,
+    command: NewPayment,
+    *,
+    gateway: str,
+    now: datetime,
+    manual_capture: bool = False,
+    awaiting_approval: bool = False,
+) -> PaymentRecord:
     """Insert the payment. Raises NotFound without the account, InvalidInput when splits do not fit the amount."""
     account = await transaction.accounts.get(command.account)
     if account is None:
         raise NotFound(f"there is no account {command.account!r}", field="account")
+    state = PaymentState(awaiting_approval=awaiting_approval)
     payment = PaymentRecord(
         terms=PaymentTerms(
             payment_id=command.payment_id,
             account=command.account,
-            gateway=command.gateway,
+            gateway=gateway,
             amount_minor=command.amount_minor,
             currency=command.currency,
             splits=splits_of(command),
             fee_basis_points=account.fee_basis_points,
             fee_fixed_minor=account.fee_fixed_minor,
         ),
-        state=PaymentState(),
-        status=Status.PENDING,
+        state=state,
+        status=status_of(state),
         resource_type=command.resource_type,
         resource_id=command.resource_id,
         user_id=command.user_id,
         user_name=command.user_name,
         description=command.description,
-        manual_capture=command.manual_capture,
+        manual_capture=manual_capture,
         metadata=command.metadata,
         event_sequence=1,
+        changed_by=command.actor,
+        request_id=command.command_id,
         created_at=now,
     )
     if not await transaction.payments.insert(payment):
         raise CommandConflict(f"the payment id {command.payment_id!r} is taken", field="payment_id")
-    await transaction.outbox.add([payment_event(payment, CREATED, 1, now)])
+    message, row = payment_event(payment, CREATED, 1, now)
+    await transaction.movements.add_events([row], now)
+    await transaction.outbox.add([message])
     return payment
 
 
-def splits_of(command: CreatePayment) -> tuple[Split, ...]:
+def splits_of(command: NewPayment) -> tuple[Split, ...]:
     """The partners' parts, and the rest for the tenant. The weights sum to the payment's amount."""
     parts = [Split(part.recipient_type, part.recipient_id, part.amount_minor) for part in command.splits]
     names = [(part.recipient_type, part.recipient_id) for part in parts]

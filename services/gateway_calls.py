@@ -1,112 +1,164 @@
 """The one place where a command becomes a call of a connector's Protocol."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
 from connectors.base import (
+    AuthorizationRequest,
+    Authorizes,
     Capability,
     Captures,
     CreatesOrders,
     FetchesStatus,
-    GatewayAnswer,
+    IncrementsAuthorization,
     MovementRequest,
     OrderRequest,
+    RedirectRequest,
     Refunds,
+    Reverses,
     StatusRequest,
+    VerifiesRedirects,
+    Voids,
 )
 from connectors.registry import get_registration
-from domain.errors import CapabilityMissing
+from domain.errors import CapabilityMissing, OperationNotAllowed
+from domain.facts import FactKind
 from domain.payment import PaymentState, totals
 from storage.payments import PaymentRecord
-from topics.commands import CapturePayment, Command, CreatePayment, RefundPayment
+from topics.commands import AuthorizePayment, PaymentCommandBase, VerifyRedirect
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class GatewayCall:
-    """A request to a gateway, by kind of operation."""
+    """A call that waits to be made: which Protocol the connector must have, and the call itself."""
 
-    request: OrderRequest | MovementRequest | StatusRequest
-    kind: str
-    amount_minor: int | None
+    protocol: type
+    make: Callable[[Any], Awaitable[object]]
 
-    @classmethod
-    def create(cls, command: CreatePayment) -> Self:
-        """Set a payment up."""
-        request = OrderRequest(
-            payment_id=command.payment_id,
-            account=command.account,
-            idempotency_key=command.command_id,
-            amount_minor=command.amount_minor,
-            currency=command.currency,
-            manual_capture=command.manual_capture,
-            description=command.description,
-            metadata=command.metadata,
-        )
-        return cls(request=request, kind=command.kind, amount_minor=command.amount_minor)
 
-    @classmethod
-    def follow_up(cls, command: Command, payment: PaymentRecord, amount_minor: int | None) -> Self:
-        """Capture, refund or read back a payment that its gateway knows by now."""
-        reference = payment.provider_reference or ""
-        if amount_minor is None:
-            status = StatusRequest(payment_id=payment.id, account=payment.terms.account, provider_reference=reference)
-            return cls(request=status, kind=command.kind, amount_minor=None)
-        request = MovementRequest(
-            payment_id=payment.id,
-            account=payment.terms.account,
-            idempotency_key=command.command_id,
-            provider_reference=reference,
-            amount_minor=amount_minor,
-            currency=payment.terms.currency,
-            capture_reference=only_capture(payment.state),
-            reason=command.reason if isinstance(command, RefundPayment) else None,
-        )
-        return cls(request=request, kind=command.kind, amount_minor=amount_minor)
+async def call_gateway(connector: object, call: GatewayCall) -> object:
+    """Make the call. Raises the GatewayError branch of the tree, CapabilityMissing when the connector cannot."""
+    if not isinstance(connector, call.protocol):
+        raise CapabilityMissing(f"the connector {type(connector).__name__} is no {call.protocol.__name__}")
+    return await call.make(connector)
+
+
+def create_call(idempotency_key: str, payment: PaymentRecord) -> GatewayCall:
+    """Set a payment up."""
+    request = OrderRequest(
+        payment_id=payment.id,
+        account=payment.terms.account,
+        idempotency_key=idempotency_key,
+        amount_minor=payment.terms.amount_minor,
+        currency=payment.terms.currency,
+        manual_capture=payment.manual_capture,
+        description=payment.description,
+        metadata=payment.metadata,
+    )
+    return GatewayCall(CreatesOrders, lambda connector: connector.create_order(request))
+
+
+def authorize_call(command: AuthorizePayment, payment: PaymentRecord, _: int | None) -> GatewayCall:
+    """Put a payment method to a payment."""
+    request = AuthorizationRequest(
+        payment_id=payment.id,
+        account=payment.terms.account,
+        idempotency_key=command.command_id,
+        provider_reference=_reference(payment),
+        payment_method_token=command.payment_method_token,
+        return_url=command.return_url,
+    )
+    return GatewayCall(Authorizes, lambda connector: connector.authorize(request))
+
+
+_MOVEMENTS: dict[str, tuple[type, Callable[[Any, MovementRequest], Awaitable[object]]]] = {
+    "capture": (Captures, lambda connector, request: connector.capture(request)),
+    "void": (Voids, lambda connector, request: connector.void(request)),
+    "cancel": (Voids, lambda connector, request: connector.void(request)),
+    "reverse": (Reverses, lambda connector, request: connector.reverse(request)),
+    "refund": (Refunds, lambda connector, request: connector.refund(request)),
+    "increment_authorization": (
+        IncrementsAuthorization,
+        lambda connector, request: connector.increment_authorization(request),
+    ),
+}
+
+
+def movement_call(command: Any, payment: PaymentRecord, amount_minor: int | None) -> GatewayCall:  # noqa: ANN401 - by kind
+    """Capture, void, reverse, refund or raise."""
+    request = MovementRequest(
+        payment_id=payment.id,
+        account=payment.terms.account,
+        idempotency_key=command.command_id,
+        provider_reference=_reference(payment),
+        amount_minor=amount_minor or 0,
+        currency=payment.terms.currency,
+        capture_reference=only_capture(payment.state),
+        reason=getattr(command, "reason", None),
+    )
+    protocol, make = _MOVEMENTS[command.kind]
+    return GatewayCall(protocol, lambda connector: make(connector, request))
+
+
+def status_call(
+    _: PaymentCommandBase, payment: PaymentRecord, __: int | None, *, provider_reference: str | None = None
+) -> GatewayCall:
+    """Read a payment back."""
+    return fetch_call(payment, provider_reference or _reference(payment))
+
+
+def fetch_call(payment: PaymentRecord, provider_reference: str) -> GatewayCall:
+    """Read back what the gateway knows under a name."""
+    request = StatusRequest(payment_id=payment.id, account=payment.terms.account, provider_reference=provider_reference)
+    return GatewayCall(FetchesStatus, lambda connector: connector.fetch_status(request))
+
+
+def redirect_call(command: VerifyRedirect, payment: PaymentRecord, _: int | None) -> GatewayCall:
+    """Check what the browser brought back."""
+    request = RedirectRequest(
+        payment_id=payment.id,
+        account=payment.terms.account,
+        provider_reference=_reference(payment),
+        parameters=command.parameters,
+    )
+    return GatewayCall(VerifiesRedirects, lambda connector: connector.verify_redirect(request))
 
 
 def only_capture(state: PaymentState) -> str | None:
     """The reference of the payment's capture when it has exactly one."""
-    references = {step.reference for step in state.steps if step.kind == "captured"}
+    references = {step.reference for step in state.steps if step.kind is FactKind.CAPTURED}
     return references.pop() if len(references) == 1 else None
 
 
-def check_capability(gateway: str, command: Command) -> None:
+def check_capability(gateway: str, capability: Capability, operation: str, *, currency: str | None = None) -> None:
     """Raise CapabilityMissing, naming gateway and operation, when the gateway's API has no such call."""
     registration = get_registration(gateway)
-    needed = {
-        "create_payment": Capability.CREATES_ORDERS,
-        "capture": Capability.CAPTURES,
-        "refund": Capability.REFUNDS,
-        "sync": Capability.FETCHES_STATUS,
-    }[command.kind]
-    if not registration.has(needed):
-        raise CapabilityMissing(f"{registration.display_name} cannot {command.kind}: its API has no such call")
-    if isinstance(command, CreatePayment) and command.currency not in registration.currencies:
-        raise CapabilityMissing(f"{registration.display_name} does not take {command.currency}", field="currency")
+    if not registration.has(capability):
+        raise CapabilityMissing(f"{registration.display_name} has no {operation}: its API lacks such a call")
+    if currency is not None and currency not in registration.currencies:
+        raise CapabilityMissing(f"{registration.display_name} does not take {currency}", field="currency")
 
 
-def check_partial(gateway: str, command: Command, payment: PaymentRecord, amount_minor: int) -> None:
+def check_partial(payment: PaymentRecord, operation: str, amount_minor: int) -> None:
     """Raise CapabilityMissing when the amount is partial and the gateway takes only the whole."""
-    registration, sums = get_registration(gateway), totals(payment.state.steps)
-    if isinstance(command, CapturePayment):
-        partial, capability, whole = amount_minor != sums.authorized, Capability.PARTIAL_CAPTURES, sums.authorized
-    else:
-        partial, capability, whole = amount_minor != sums.captured, Capability.PARTIAL_REFUNDS, sums.captured
-    if partial and not registration.has(capability):
+    sums = totals(payment.state.steps)
+    partial = {
+        "capture": (Capability.PARTIAL_CAPTURES, sums.authorized),
+        "refund": (Capability.PARTIAL_REFUNDS, sums.captured),
+    }.get(operation)
+    if partial is None:
+        return
+    capability, whole = partial
+    registration = get_registration(payment.terms.gateway)
+    if amount_minor != whole and not registration.has(capability):
         raise CapabilityMissing(
-            f"{registration.display_name} takes only the whole of {whole} for {command.kind}", field="amount_minor"
+            f"{registration.display_name} has no partial {operation}: it takes only the whole of {whole}",
+            field="amount_minor",
         )
 
 
-async def call_gateway(connector: object, call: GatewayCall) -> GatewayAnswer:
-    """Make the call. Raises the GatewayError branch of the tree."""
-    request = call.request
-    if isinstance(request, OrderRequest) and isinstance(connector, CreatesOrders):
-        return await connector.create_order(request)
-    if isinstance(request, MovementRequest) and call.kind == "capture" and isinstance(connector, Captures):
-        return await connector.capture(request)
-    if isinstance(request, MovementRequest) and call.kind == "refund" and isinstance(connector, Refunds):
-        return await connector.refund(request)
-    if isinstance(request, StatusRequest) and isinstance(connector, FetchesStatus):
-        return await connector.fetch_status(request)
-    raise CapabilityMissing(f"the connector {type(connector).__name__} cannot {call.kind}")
+def _reference(payment: PaymentRecord) -> str:
+    if payment.provider_reference is None:
+        raise OperationNotAllowed("the payment is not set up at its gateway yet", field="payment_id")
+    return payment.provider_reference

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from connectors.base import CredentialsModel
 from connectors.registry import build_connector
 from services.accounts import load_credentials
 from storage.sealing import KeyRing
@@ -22,6 +24,13 @@ class ConnectorSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    until: datetime
+    credentials: CredentialsModel
+    connector: object
+
+
 class Gateways:
     """Hands out connectors by account and gateway."""
 
@@ -29,7 +38,7 @@ class Gateways:
         self._database = database
         self._ring = ring
         self._clock = clock
-        self._known: dict[tuple[str, str], tuple[datetime, object]] = {}
+        self._known: dict[tuple[str, str], _Kept] = {}
         self._loading = asyncio.Lock()
 
     async def connector(self, account: str, gateway: str) -> object:
@@ -40,10 +49,23 @@ class Gateways:
             if (ready := self._fresh(account, gateway)) is not None:
                 return ready
             credentials = await load_credentials(self._database, self._ring, account, gateway)
-            connector = build_connector(gateway, credentials)
-            self._known[account, gateway] = (self._clock() + KEEP_FOR, connector)
+            known = self._known.get((account, gateway))
+            if known is not None and known.credentials == credentials:
+                # The connector keeps its connections; only changed credentials call for a new one.
+                connector = known.connector
+            else:
+                connector = build_connector(gateway, credentials)
+            self._known[account, gateway] = _Kept(self._clock() + KEEP_FOR, credentials, connector)
             return connector
 
+    async def close(self) -> None:
+        """Close the connectors that hold connections."""
+        for kept in self._known.values():
+            close = getattr(kept.connector, "aclose", None)
+            if close is not None:
+                await close()
+        self._known.clear()
+
     def _fresh(self, account: str, gateway: str) -> object | None:
-        known = self._known.get((account, gateway))
-        return known[1] if known is not None and self._clock() < known[0] else None
+        kept = self._known.get((account, gateway))
+        return kept.connector if kept is not None and self._clock() < kept.until else None

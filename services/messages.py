@@ -4,8 +4,8 @@ import uuid
 from datetime import datetime
 
 from domain.events import Milestone, is_superseded
-from domain.payment import totals
 from domain.settlement import Recipient
+from storage.movements import EventRow
 from storage.outbox import OutboxMessage
 from storage.payments import PaymentRecord
 from storage.settlement import BatchRow, EntryRow
@@ -17,9 +17,11 @@ from topics.settlement import PayoutBatch, SettlementEntry
 from topics.spec import TopicSpec
 
 
-def payment_event(payment: PaymentRecord, milestone: Milestone, sequence: int, occurred_at: datetime) -> OutboxMessage:
-    """A step of a payment's life, with the payment as it now stands."""
-    sums = totals(payment.state.steps)
+def payment_event(
+    payment: PaymentRecord, milestone: Milestone, sequence: int, occurred_at: datetime
+) -> tuple[OutboxMessage, EventRow]:
+    """A step of a payment's life, with the payment as it now stands: to publish, and to keep."""
+    sums = payment.state.totals
     terms = payment.terms
     event = PaymentEvent(
         id=event_id(payment.id, milestone),
@@ -44,9 +46,18 @@ def payment_event(payment: PaymentRecord, milestone: Milestone, sequence: int, o
         occurred_at=occurred_at,
         metadata=payment.metadata,
     )
-    return _message(
+    message = _message(
         PAYMENT_EVENTS, payment.id, event, event.id, EVENT_TYPE_PREFIX + event.type, terms.account, occurred_at
     )
+    row = EventRow(
+        payment_id=payment.id,
+        sequence=sequence,
+        event_id=event.id,
+        type=event.type,
+        payload=message.payload,
+        occurred_at=occurred_at,
+    )
+    return message, row
 
 
 def settlement_entry(entry: EntryRow) -> OutboxMessage:

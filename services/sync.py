@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from connectors.base import StatusRequest
-from domain.errors import GatewayError, NotFound
+from connectors.base import GatewayAnswer
+from domain.errors import GatewayError, InvariantViolated, NotFound
 from services.apply_events import ReceivedFact, apply_facts
-from services.gateway_calls import GatewayCall, call_gateway
+from services.gateway_calls import call_gateway, fetch_call
 from services.gateways import ConnectorSource
 from storage.unit_of_work import Database
 
@@ -26,22 +26,25 @@ async def sync_due_payments(
     return len(due)
 
 
-async def sync_payment(database: Database, gateways: ConnectorSource, payment_id: str, clock: Callable[[], datetime]) -> bool:
+async def sync_payment(
+    database: Database, gateways: ConnectorSource, payment_id: str, clock: Callable[[], datetime]
+) -> bool:
     """Fetch one payment's status and apply what its gateway says; False when the gateway gave no answer."""
     async with database.transaction() as transaction:
         payment = await transaction.payments.get(payment_id)
     if payment is None or payment.provider_reference is None:
         return False
     terms = payment.terms
-    request = StatusRequest(payment_id=payment_id, account=terms.account, provider_reference=payment.provider_reference)
     try:
         connector = await gateways.connector(terms.account, terms.gateway)
-        answer = await call_gateway(connector, GatewayCall(request=request, kind="sync", amount_minor=None))
+        answer = await call_gateway(connector, fetch_call(payment, payment.provider_reference))
     except (GatewayError, NotFound):
         delay = DELAYS_SECONDS[min(payment.sync_attempts, len(DELAYS_SECONDS) - 1)]
         async with database.transaction() as transaction:
             await transaction.payments.plan_sync(payment_id, clock() + timedelta(seconds=delay), payment.sync_attempts)
         return False
+    if not isinstance(answer, GatewayAnswer):
+        raise InvariantViolated("a status fetch brings facts")
     async with database.transaction() as transaction:
         await apply_facts(transaction, [ReceivedFact(fact=fact) for fact in answer.facts], clock())
         await transaction.payments.plan_sync(payment_id, None)

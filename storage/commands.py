@@ -7,6 +7,8 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.errors import OperationNotAllowed
+
 CommandState = Literal["started", "unknown", "finished"]
 
 
@@ -16,7 +18,8 @@ class CommandRow:
 
     id: str
     account: str
-    payment_id: str
+    subject_id: str
+    actor: str
     kind: str
     digest: str
     state: CommandState
@@ -25,12 +28,13 @@ class CommandRow:
 
 
 _INSERT = text(
-    "insert into commands (id, account, payment_id, kind, digest, content, state, started_at)"
-    " values (:id, :account, :payment_id, :kind, :digest, cast(:content as jsonb), 'started', :now)"
+    "insert into commands (id, account, subject_id, actor, kind, digest, content, state, started_at)"
+    " values (:id, :account, :subject_id, :actor, :kind, :digest, cast(:content as jsonb), 'started', :now)"
     " on conflict (id) do nothing returning id"
 )
 _SELECT = text(
-    "select id, account, payment_id, kind, digest, state, amount_minor, result from commands where id = :id for update"
+    "select id, account, subject_id, actor, kind, digest, state, amount_minor, result"
+    " from commands where id = :id for update"
 )
 _RESERVE = text("update commands set amount_minor = :amount_minor where id = :id")
 _FINISH = text(
@@ -39,8 +43,14 @@ _FINISH = text(
 )
 _RESERVED = text(
     "select coalesce(sum(amount_minor), 0)::bigint from commands"
-    " where payment_id = :payment_id and kind = 'refund' and state <> 'finished' and id <> :except_id"
+    " where subject_id = :payment_id and kind = 'refund' and state <> 'finished' and id <> :except_id"
 )
+_OPEN_ALONE = text(
+    "select id, kind from commands where subject_id = :payment_id and kind = any(:kinds)"
+    " and state <> 'finished' and id <> :except_id order by started_at limit 1"
+)
+ALONE = frozenset({"capture", "void", "reverse", "increment_authorization", "cancel", "authorize", "create_order"})
+"""Kinds of which a payment has at most one under way: together they could move more than was authorized."""
 
 
 class Commands:
@@ -54,7 +64,8 @@ class Commands:
         values = {
             "id": row.id,
             "account": row.account,
-            "payment_id": row.payment_id,
+            "subject_id": row.subject_id,
+            "actor": row.actor,
             "kind": row.kind,
             "digest": row.digest,
             "content": content,
@@ -70,6 +81,17 @@ class Commands:
     async def reserve(self, command_id: str, amount_minor: int) -> None:
         """Note the amount a command is about to move."""
         await self._connection.execute(_RESERVE, {"id": command_id, "amount_minor": amount_minor})
+
+    async def refuse_while_open(self, payment_id: str, command_id: str, kind: str) -> None:
+        """Raise OperationNotAllowed while another command of a kind that must be alone is under way."""
+        if kind not in ALONE:
+            return
+        values = {"payment_id": payment_id, "kinds": sorted(ALONE), "except_id": command_id}
+        row = (await self._connection.execute(_OPEN_ALONE, values)).first()
+        if row is not None:
+            raise OperationNotAllowed(
+                f"{kind} must wait: {row.kind} of command {row.id!r} is still under way", field="payment_id"
+            )
 
     async def reserved_refunds(self, payment_id: str, except_id: str) -> int:
         """The sum of refunds of a payment that other commands have under way, in minor units."""

@@ -57,6 +57,7 @@ _INSERT = BulkInsert(
         "raw_partition": "integer",
         "raw_offset": "bigint",
         "recorded_at": "timestamptz",
+        "evidence_due_at": "timestamptz",
     },
     "on conflict do nothing returning gateway, account, gateway_event_id",
 )
@@ -66,9 +67,12 @@ _DIGESTS = text(
     " as wanted (gateway, account, gateway_event_id) using (gateway, account, gateway_event_id)"
 )
 _ADOPT = text(
-    "update inbox set payment_id = :payment_id, disposition = 'applied' where disposition = 'orphaned'"
-    " and gateway = :gateway and account = :account and (provider_reference = any(:references)"
-    " or related_references && cast(:references as text[]) or claimed_payment_id = :payment_id)"
+    # Facts that waited for a payment of this name, and contradictions of such facts, which are folded as anomalies.
+    "update inbox set payment_id = :payment_id,"
+    " disposition = case disposition when 'orphaned' then 'applied' else disposition end"
+    " where gateway = :gateway and account = :account and payment_id is null"
+    " and (disposition = 'orphaned' or (disposition = 'ignored' and reason = 'event_id_conflict'))"
+    " and (provider_reference = any(:references) or related_references && cast(:references as text[]))"
     " returning *"
 )
 
@@ -140,6 +144,7 @@ def _values(row: InboxRow, now: datetime) -> tuple[Any, ...]:
         row.raw_partition,
         row.raw_offset,
         now,
+        fact.evidence_due_at,
     )
 
 
@@ -164,4 +169,5 @@ def _fact(row: Row[Any]) -> Fact:
         reason=row.reason,
         receipt_url=row.receipt_url,
         occurred_at=row.occurred_at,
+        evidence_due_at=row.evidence_due_at,
     )

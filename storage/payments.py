@@ -10,7 +10,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import FactKind
-from domain.payment import PaymentState, PaymentTerms, Split, Status, Step, totals
+from domain.payment import PaymentState, PaymentTerms, Split, Status, Step
 from storage.bulk import BulkInsert
 from storage.tables import PAYMENTS
 
@@ -36,6 +36,8 @@ class PaymentRecord:
     metadata: dict[str, str] = field(default_factory=dict)
     event_sequence: int = 0
     sync_attempts: int = 0
+    changed_by: str = "unknown"
+    request_id: str | None = None
 
     @property
     def id(self) -> str:
@@ -46,10 +48,12 @@ class PaymentRecord:
 _INSERT = text(
     "insert into payments (id, account, gateway, provider_reference, resource_type, resource_id, user_id, user_name,"
     " description, amount_minor, currency, manual_capture, splits, fee_basis_points, fee_fixed_minor, metadata, status,"
-    " event_sequence, created_at, updated_at) values (:id, :account, :gateway, :provider_reference, :resource_type,"
+    " awaiting_approval, event_sequence, changed_by, request_id, created_at, updated_at)"
+    " values (:id, :account, :gateway, :provider_reference, :resource_type,"
     " :resource_id, :user_id, :user_name, :description, :amount_minor, :currency, :manual_capture,"
     " cast(:splits as jsonb), :fee_basis_points, :fee_fixed_minor, cast(:metadata as jsonb), :status,"
-    " :event_sequence, :created_at, :created_at) on conflict (id) do nothing returning id"
+    " :awaiting_approval, :event_sequence, :changed_by, :request_id, :created_at, :created_at)"
+    " on conflict (id) do nothing returning id"
 )
 _RESOLVE = text(
     "select wanted.gateway, wanted.account, wanted.reference, found.payment_id"
@@ -83,13 +87,15 @@ _COLUMNS = {
     "failure_reason": "text",
     "receipt_url": "text",
     "event_sequence": "integer",
+    "changed_by": "text",
+    "request_id": "text",
 }
 _UPDATE = text(
     "update payments set status = new.status, steps = new.steps::jsonb, authorized_minor = new.authorized_minor,"  # noqa: S608
     " captured_minor = new.captured_minor, refunded_minor = new.refunded_minor, disputed_minor = new.disputed_minor,"
     " paid_at = new.paid_at, refunded_at = new.refunded_at, failed_at = new.failed_at,"
     " failure_reason = new.failure_reason, receipt_url = new.receipt_url, event_sequence = new.event_sequence,"
-    " updated_at = :now from unnest("
+    " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now from unnest("
     + ", ".join(f"cast(:{name} as {kind}[])" for name, kind in _COLUMNS.items())
     + f") as new ({', '.join(_COLUMNS)}) where payments.id = new.id"
 )
@@ -98,6 +104,10 @@ _TAKE_DUE = text(
     "update payments set sync_due_at = :retry_at, sync_attempts = sync_attempts + 1 where id in"
     " (select id from payments where sync_due_at <= :now order by sync_due_at limit :limit for update skip locked)"
     " returning id"
+)
+_PAID_FOR = text(
+    "select coalesce(sum(captured_minor - refunded_minor), 0)::bigint from payments where account = :account"
+    " and resource_type = :resource_type and resource_id = :resource_id"
 )
 
 
@@ -128,7 +138,10 @@ class Payments:
             "fee_fixed_minor": terms.fee_fixed_minor,
             "metadata": json.dumps(payment.metadata),
             "status": payment.status,
+            "awaiting_approval": payment.state.awaiting_approval,
             "event_sequence": payment.event_sequence,
+            "changed_by": payment.changed_by,
+            "request_id": payment.request_id,
             "created_at": payment.created_at,
         }
         return (await self._connection.execute(_INSERT, values)).first() is not None
@@ -168,6 +181,11 @@ class Payments:
         )
         return {row.id: _record(row) for row in await self._connection.execute(statement)}
 
+    async def paid_for(self, account: str, resource_type: str, resource_id: str) -> int:
+        """What an account's payments for a resource have brought and kept, in minor units."""
+        values = {"account": account, "resource_type": resource_type, "resource_id": resource_id}
+        return int((await self._connection.execute(_PAID_FOR, values)).scalar_one())
+
     async def get(self, payment_id: str) -> PaymentRecord | None:
         """Read one payment without locking it."""
         row = (await self._connection.execute(select(PAYMENTS).where(PAYMENTS.c.id == payment_id))).first()
@@ -192,7 +210,7 @@ class Payments:
 
 
 def _changed(payment: PaymentRecord) -> tuple[Any, ...]:
-    sums = totals(payment.state.steps)
+    sums = payment.state.totals
     failed_at, failure_reason = payment.state.failure or (None, None)
     return (
         payment.id,
@@ -208,6 +226,8 @@ def _changed(payment: PaymentRecord) -> tuple[Any, ...]:
         failure_reason,
         payment.state.receipt_url,
         payment.event_sequence,
+        payment.changed_by,
+        payment.request_id,
     )
 
 

@@ -85,10 +85,12 @@ PAYMENTS = _table(
         "disputed_minor": BigInteger,
         "event_sequence": Integer,
         "sync_attempts": Integer,
+        "changed_by": Text,
         "created_at": _MOMENT,
         "updated_at": _MOMENT,
     },
     {
+        "request_id": Text,
         "provider_reference": Text,
         "user_id": Text,
         "user_name": Text,
@@ -131,6 +133,7 @@ INBOX = _table(
         "receipt_url": Text,
         "raw_partition": Integer,
         "raw_offset": BigInteger,
+        "evidence_due_at": _MOMENT,
     },
 )
 TRANSITIONS = _table(
@@ -242,7 +245,8 @@ COMMANDS = _table(
     {
         "id": Text,
         "account": Text,
-        "payment_id": Text,
+        "subject_id": Text,
+        "actor": Text,
         "kind": Text,
         "digest": Text,
         "content": JSONB,
@@ -250,4 +254,127 @@ COMMANDS = _table(
         "started_at": _MOMENT,
     },
     {"amount_minor": BigInteger, "result": JSONB, "finished_at": _MOMENT},
+)
+_MOVEMENT = {
+    "gateway": Text,
+    "account": Text,
+    "reference": Text,
+    "payment_id": Text,
+    "status": Text,
+    "amount_minor": BigInteger,
+    "currency": Text,
+    "created_at": _MOMENT,
+    "updated_at": _MOMENT,
+}
+REFUNDS = _table("refunds", "gateway account reference", _MOVEMENT, {"reason": Text})
+DISPUTES = _table("disputes", "gateway account reference", _MOVEMENT, {"reason": Text, "evidence_due_at": _MOMENT})
+PAYMENT_EVENTS = _table(
+    "payment_events",
+    "payment_id sequence",
+    {
+        "payment_id": Text,
+        "sequence": Integer,
+        "event_id": Text,
+        "type": Text,
+        "payload": JSONB,
+        "occurred_at": _MOMENT,
+        "recorded_at": _MOMENT,
+    },
+)
+INVOICES = _table(
+    "invoices",
+    "account id",
+    {"account": Text, "id": Text, "amount_minor": BigInteger, "currency": Text, "created_at": _MOMENT},
+)
+MANUAL_PAYMENTS = _table(
+    "manual_payments",
+    "payment_id",
+    {
+        "payment_id": Text,
+        "method": Text,
+        "transaction_reference": Text,
+        "submitted_by": Text,
+        "submitted_at": _MOMENT,
+    },
+    {"notes": Text, "decided_by": Text, "decided_at": _MOMENT},
+)
+MANDATES = _table(
+    "mandates",
+    "id",
+    {
+        "id": Text,
+        "account": Text,
+        "gateway": Text,
+        "customer_id": Text,
+        "currency": Text,
+        "status": Text,
+        "created_at": _MOMENT,
+        "updated_at": _MOMENT,
+    },
+    {
+        "max_amount_minor": BigInteger,
+        "provider_reference": Text,
+        "customer_reference": Text,
+        "payment_method_reference": Text,
+    },
+)
+PAYMENT_METHODS = _table(
+    "payment_methods",
+    "id",
+    {
+        "id": Text,
+        "account": Text,
+        "gateway": Text,
+        "customer_id": Text,
+        "status": Text,
+        "created_at": _MOMENT,
+        "updated_at": _MOMENT,
+    },
+    {
+        "provider_reference": Text,
+        "customer_reference": Text,
+        "kind": Text,
+        "brand": Text,
+        "last_four": Text,
+        "expires": Text,
+    },
+)
+PAYMENT_LINKS = _table(
+    "payment_links",
+    "payment_id",
+    {
+        "payment_id": Text,
+        "account": Text,
+        "gateway": Text,
+        "status": Text,
+        "reusable": Boolean,
+        "created_at": _MOMENT,
+        "updated_at": _MOMENT,
+    },
+    {"expires_at": _MOMENT, "provider_reference": Text, "url": Text},
+)
+RECONCILIATION_CASES = _table(
+    "reconciliation_cases",
+    "id",
+    {"id": Uuid, "account": Text, "kind": Text, "detail": Text, "opened_at": _MOMENT},
+    {
+        "payment_id": Text,
+        "command_id": Text,
+        "resolved_at": _MOMENT,
+        "resolved_by": Text,
+        "resolution": Text,
+    },
+)
+AUDIT_LOG = _table(
+    "audit_log",
+    "id",
+    {
+        "id": BigInteger,
+        "actor": Text,
+        "action": Text,
+        "subject_type": Text,
+        "subject_id": Text,
+        "recorded_at": _MOMENT,
+    },
+    {"account": Text, "before": JSONB, "after": JSONB, "request_id": Text},
 )

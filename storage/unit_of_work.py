@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from storage.accounts import Accounts
 from storage.commands import Commands
 from storage.inbox import Inbox
 from storage.ledger import Ledger
+from storage.manual_payments import ManualPayments
+from storage.movements import Movements
 from storage.outbox import Outbox
 from storage.payments import Payments
 from storage.settlement import Settlement
 from storage.transitions import Transitions
+from storage.vault import Vault
 
 
 class Transaction:
@@ -43,6 +47,21 @@ class Transaction:
         return Ledger(self.connection)
 
     @cached_property
+    def manual_payments(self) -> ManualPayments:
+        """Payments that people make and people approve, and the invoices they are for."""
+        return ManualPayments(self.connection)
+
+    @cached_property
+    def movements(self) -> Movements:
+        """Refunds, disputes and domain events as rows of their own."""
+        return Movements(self.connection)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Mandates, saved payment methods and payment links: tokens only."""
+        return Vault(self.connection)
+
+    @cached_property
     def outbox(self) -> Outbox:
         """Messages to publish once this transaction has committed."""
         return Outbox(self.connection)
@@ -63,10 +82,16 @@ class Transaction:
         return Transitions(self.connection)
 
 
+_SET_ACTOR = text(
+    "select set_config('paystream.actor', :actor, true), set_config('paystream.request_id', :request_id, true)"
+)
+
+
 class Database:
     """A pool of connections to one PostgreSQL."""
 
     def __init__(self, url: str, *, pool_size: int = 5, application_name: str = "paystream") -> None:
+        self._name = f"process:{application_name}"
         self.engine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -77,10 +102,22 @@ class Database:
         )
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open a transaction; READ COMMITTED, with row locks where rows are changed."""
+    async def transaction(self, actor: str | None = None, request_id: str = "") -> AsyncIterator[Transaction]:
+        """Open a transaction; READ COMMITTED, with row locks where rows are changed.
+
+        `actor` and `request_id` are what the audit log says of its writes; without them it names the process.
+        """
         async with self.engine.begin() as connection:
+            await connection.execute(_SET_ACTOR, {"actor": actor or self._name, "request_id": request_id})
             yield Transaction(connection)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Transaction]:
+        """Open a read-only transaction in which nothing changes while it is read."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                yield Transaction(connection)
 
     async def close(self) -> None:
         """Give every connection back."""

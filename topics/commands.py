@@ -2,22 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 
 from domain.payment import Status
 from topics.message import AmountMinor, Currency, Identifier, Message, Name, PositiveMinor, Text, Timestamp
+from topics.safe_text import Metadata, SafeReference, SafeText, Token
 
-_NO_NUL = r"^[^\x00]*$"
-Metadata = Annotated[
-    dict[
-        Annotated[str, Field(max_length=40, pattern=_NO_NUL)],
-        Annotated[str, Field(max_length=500, pattern=_NO_NUL)],
-    ],
-    Field(max_length=20),
-]
-
-
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 """A command with a field that nobody knows is refused: it may be a misspelt amount."""
 
 
@@ -32,55 +23,241 @@ class SplitPart(Message):
 
 
 class CommandBase(Message):
-    """What every command carries."""
+    """What every command carries. `actor` is who asks, for the audit log and for the four-eyes rule."""
 
     model_config = _STRICT
 
     command_id: Identifier
-    payment_id: Identifier
     account: Name
     requested_at: Timestamp
+    actor: Identifier = "upstream"
 
 
-class CreatePayment(CommandBase):
-    """Record a payment and set it up at its gateway."""
+class PaymentCommandBase(CommandBase):
+    """A command about one payment."""
 
-    kind: Literal["create_payment"] = "create_payment"
-    gateway: Name
+    payment_id: Identifier
+
+    @property
+    def subject_id(self) -> str:
+        """What the command is about; the key of its record."""
+        return self.payment_id
+
+
+class NewPayment(PaymentCommandBase):
+    """What every way of making a payment says about it. Splits leave the rest to the tenant."""
+
     amount_minor: PositiveMinor
     currency: Currency
     resource_type: Name
     resource_id: Identifier
     user_id: Identifier | None = None
-    user_name: Text | None = None
-    description: Text | None = None
-    manual_capture: bool = False
+    user_name: SafeText | None = None
+    description: SafeText | None = None
     splits: tuple[SplitPart, ...] = ()
     metadata: Metadata = Field(default_factory=dict)
 
 
-class CapturePayment(CommandBase):
+class CreatePayment(NewPayment):
+    """Record a payment and, unless told not to, set it up at its gateway."""
+
+    kind: Literal["create_payment"] = "create_payment"
+    gateway: Name
+    manual_capture: bool = False
+    set_up_at_gateway: bool = True
+
+
+class CreateOrder(PaymentCommandBase):
+    """Set a recorded payment up at its gateway."""
+
+    kind: Literal["create_order"] = "create_order"
+
+
+class AuthorizePayment(PaymentCommandBase):
+    """Put a payment method to a payment that is set up. The token is the gateway's; card numbers are refused."""
+
+    kind: Literal["authorize"] = "authorize"
+    payment_method_token: Token
+    return_url: SafeText | None = None
+
+
+class CapturePayment(PaymentCommandBase):
     """Capture an authorized payment; all of it when no amount is given."""
 
     kind: Literal["capture"] = "capture"
     amount_minor: PositiveMinor | None = None
 
 
-class RefundPayment(CommandBase):
+class VoidPayment(PaymentCommandBase):
+    """Let an authorization go."""
+
+    kind: Literal["void"] = "void"
+    reason: SafeText | None = None
+
+
+class ReversePayment(PaymentCommandBase):
+    """Take a captured payment back before it settles."""
+
+    kind: Literal["reverse"] = "reverse"
+    reason: SafeText | None = None
+
+
+class RefundPayment(PaymentCommandBase):
     """Refund a captured payment; all that is left when no amount is given."""
 
     kind: Literal["refund"] = "refund"
     amount_minor: PositiveMinor | None = None
-    reason: Text | None = None
+    reason: SafeText | None = None
 
 
-class SyncPayment(CommandBase):
+class IncrementAuthorization(PaymentCommandBase):
+    """Raise an authorization to a new total."""
+
+    kind: Literal["increment_authorization"] = "increment_authorization"
+    amount_minor: PositiveMinor
+
+
+class SyncPayment(PaymentCommandBase):
     """Read the payment back from its gateway."""
 
     kind: Literal["sync"] = "sync"
 
 
-Command = CreatePayment | CapturePayment | RefundPayment | SyncPayment
+class VerifyRedirect(PaymentCommandBase):
+    """Check what the customer's browser brought back from the gateway."""
+
+    kind: Literal["verify_redirect"] = "verify_redirect"
+    parameters: Metadata = Field(default_factory=dict)
+
+
+class CompletePayment(PaymentCommandBase):
+    """Say that a payment is complete under this name at its gateway; the gateway is asked whether that is so."""
+
+    kind: Literal["complete"] = "complete"
+    provider_reference: Identifier
+
+
+class CancelPayment(PaymentCommandBase):
+    """Cancel a payment before any money moved."""
+
+    kind: Literal["cancel"] = "cancel"
+    reason: SafeText | None = None
+
+
+class SubmitManualPayment(NewPayment):
+    """Record a payment that a person made outside of any gateway's API; somebody else approves it."""
+
+    kind: Literal["submit_manual_payment"] = "submit_manual_payment"
+    method: Literal["bank_transfer", "local_wallet", "check", "money_order"]
+    transaction_reference: SafeReference
+    notes: SafeText | None = None
+
+
+class ApprovePayment(PaymentCommandBase):
+    """Confirm that a manual payment's money came; never by whoever submitted it."""
+
+    kind: Literal["approve"] = "approve"
+
+
+class RejectPayment(PaymentCommandBase):
+    """Refuse a manual payment."""
+
+    kind: Literal["reject"] = "reject"
+    reason: SafeText
+
+
+class ChargeMandate(NewPayment):
+    """Charge a customer's mandate; makes a payment."""
+
+    kind: Literal["charge_mandate"] = "charge_mandate"
+    mandate_id: Identifier
+
+
+class CreatePaymentLink(NewPayment):
+    """Make a link to pay by; makes the payment that a one-time link is for."""
+
+    kind: Literal["create_payment_link"] = "create_payment_link"
+    gateway: Name
+    expires_at: Timestamp | None = None
+    reusable: bool = False
+
+
+class CancelPaymentLink(PaymentCommandBase):
+    """Make a payment's link unusable."""
+
+    kind: Literal["cancel_payment_link"] = "cancel_payment_link"
+
+
+class SetupMandate(CommandBase):
+    """Begin a customer's agreement to later charges."""
+
+    kind: Literal["setup_mandate"] = "setup_mandate"
+    mandate_id: Identifier
+    gateway: Name
+    customer_id: Identifier
+    currency: Currency
+    payment_method_token: Token | None = None
+    max_amount_minor: PositiveMinor | None = None
+    return_url: SafeText | None = None
+
+    @property
+    def subject_id(self) -> str:
+        """What the command is about; the key of its record."""
+        return self.mandate_id
+
+
+class SavePaymentMethod(CommandBase):
+    """Keep a customer's payment method at its gateway."""
+
+    kind: Literal["save_payment_method"] = "save_payment_method"
+    payment_method_id: Identifier
+    gateway: Name
+    customer_id: Identifier
+    token: Token
+
+    @property
+    def subject_id(self) -> str:
+        """What the command is about; the key of its record."""
+        return self.payment_method_id
+
+
+class RegisterInvoice(CommandBase):
+    """Tell Paystream of an invoice that manual payments may be made for."""
+
+    kind: Literal["register_invoice"] = "register_invoice"
+    invoice_id: Identifier
+    amount_minor: PositiveMinor
+    currency: Currency
+
+    @property
+    def subject_id(self) -> str:
+        """What the command is about; the key of its record."""
+        return self.invoice_id
+
+
+Command = (
+    CreatePayment
+    | CreateOrder
+    | AuthorizePayment
+    | CapturePayment
+    | VoidPayment
+    | ReversePayment
+    | RefundPayment
+    | IncrementAuthorization
+    | SyncPayment
+    | VerifyRedirect
+    | CompletePayment
+    | CancelPayment
+    | SubmitManualPayment
+    | ApprovePayment
+    | RejectPayment
+    | ChargeMandate
+    | CreatePaymentLink
+    | CancelPaymentLink
+    | SetupMandate
+    | SavePaymentMethod
+    | RegisterInvoice
+)
 
 
 class PaymentCommand(Message):
@@ -91,9 +268,6 @@ class PaymentCommand(Message):
     command: Annotated[Command, Field(discriminator="kind")]
 
 
-COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
-
-
 class CommandResult(Message):
     """The one final answer to a command.
 
@@ -102,7 +276,8 @@ class CommandResult(Message):
     """
 
     command_id: Identifier
-    payment_id: Identifier
+    subject_id: Identifier
+    payment_id: Identifier | None = None
     account: Name
     kind: str
     outcome: Literal["succeeded", "refused", "failed", "unknown"]

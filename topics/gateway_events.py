@@ -23,6 +23,7 @@ class GatewayEvent(Message):
     payment_id: Identifier | None = None
     reason: Text | None = None
     receipt_url: Text | None = None
+    evidence_due_at: Timestamp | None = None
 
     @property
     def key(self) -> bytes:

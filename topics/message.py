@@ -30,7 +30,7 @@ SEQUENCE_HEADER = "ce_sequence"
 class Message(BaseModel):
     """A value on a topic. Fields that this version does not know are passed over, so that versions can run together."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,8 @@ def _producer_factory(settings: Settings) -> ProducerFactory:
             linger_milliseconds=0,
             # Nobody waits longer than the acknowledgement's timeout, so a silent connection is given up soon after it.
             request_timeout_seconds=2 * limits.acknowledge_timeout_seconds + 1,
+            # Who finds the batch full waits in no order. Room for everybody keeps a busy hour from starving some.
+            max_batch_bytes=limits.max_body_bytes,
             # Headers travel as JSON, where one byte can become six characters.
             max_request_bytes=limits.max_body_bytes + 8 * limits.max_header_bytes,
             partitioner=partition_by_digest,

@@ -154,7 +154,7 @@ class Driver:
     async def _command(self, command: Command) -> CommandResult:
         await self._producer.send_and_wait(
             self._around.kafka.topic(COMMANDS),
-            key=command.payment_id.encode(),
+            key=command.subject_id.encode(),
             value=PaymentCommand(command=command).model_dump_json().encode(),
         )
         self.tally.commands += 1

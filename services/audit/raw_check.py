@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact
+from services.apply_events import as_recorded, conflict_event_id
 from services.audit.dead_letters import dead_letter_positions
 from services.audit.report import CheckName, CheckResult, Findings
 from services.audit.topic_reader import Position, TopicRecord, Topics, position_in
@@ -127,7 +128,7 @@ def _name(record: TopicRecord, fact: Fact | None) -> str:
 
 def _fact(record: TopicRecord) -> Fact | None:
     try:
-        return GatewayEvent.model_validate_json(record.value or b"").to_fact()
+        return as_recorded(GatewayEvent.model_validate_json(record.value or b"").to_fact())
     except ValidationError:
         return None
 
@@ -145,8 +146,8 @@ def _fate(fact: Fact | None, position: Position, known: dict[FactKey, _Known]) -
 
 def _conflict_key(fact: Fact) -> FactKey:
     """The key under which a fact is recorded whose event id was used before with other content."""
-    gateway, account, event_id = key_of(fact)
-    return (gateway, account, f"{event_id}#conflict-{fact.content_digest()[:12]}")
+    gateway, account, _ = key_of(fact)
+    return (gateway, account, conflict_event_id(fact))
 
 
 async def _inbox(connection: AsyncConnection, facts: Sequence[Fact]) -> dict[FactKey, _Known]:

@@ -64,9 +64,8 @@ async def _check_tables(connection: AsyncConnection) -> list[CheckResult]:
 @asynccontextmanager
 async def _snapshot(database: Database) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
     """One view of the tables for all checks, and its time; nothing can be written through it."""
-    async with database.transaction() as transaction:
+    async with database.snapshot() as transaction:
         connection = transaction.connection
-        await connection.execute(text("set transaction isolation level repeatable read, read only"))
         await connection.execute(text("set local timezone to 'UTC'"))
         now: datetime = (await connection.execute(text("select now()"))).scalar_one()
         yield connection, now

@@ -1,6 +1,7 @@
 """Reads whole topics for the audit: without a group, from the first record to the last one there was at the start."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,8 +117,8 @@ async def open_topics(bootstrap_servers: str, prefix: str, specs: Sequence[Topic
         wanted = [partition for found in partitions.values() for partition in found]
         consumer.assign(wanted)
         consumer.pause(*wanted)
-        ends = await consumer.end_offsets(wanted)
         beginnings = await consumer.beginning_offsets(wanted)
+        ends = await _ends(consumer, beginnings)
         ranges = {
             name: {partition: (beginnings[partition], ends[partition]) for partition in found}
             for name, found in partitions.items()
@@ -125,6 +126,26 @@ async def open_topics(bootstrap_servers: str, prefix: str, specs: Sequence[Topic
         yield TopicReader(consumer, prefix, ranges)
     finally:
         await consumer.stop()
+
+
+async def _ends(consumer: AIOKafkaConsumer, beginnings: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    """Note where each partition ends: at the high watermark that comes with its last record.
+
+    Tansu, asked for the end alone, names the first record of the last batch, and the rest of it would not be read.
+    """
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(list(beginnings))
+    filled = [partition for partition, end in ends.items() if beginnings[partition] < end]
+    for partition in filled:
+        consumer.seek(partition, ends[partition] - 1)
+    consumer.resume(*filled)
+    try:
+        async with asyncio.timeout(STALLED_AFTER_SECONDS):
+            while unknown := [partition for partition in filled if consumer.highwater(partition) is None]:
+                await consumer.getmany(*unknown, timeout_ms=100)
+    except TimeoutError as error:
+        raise KafkaTimeoutError(f"no record came within {STALLED_AFTER_SECONDS} seconds") from error
+    consumer.pause(*filled)
+    return ends | {partition: max(ends[partition], consumer.highwater(partition)) for partition in filled}
 
 
 async def _partitions(bootstrap_servers: str, names: Iterable[str]) -> dict[str, list[TopicPartition]]:

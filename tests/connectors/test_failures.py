@@ -1,5 +1,6 @@
 """What a failed call means: it was refused, it certainly had no effect, or nobody knows. It is never sent again."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +22,9 @@ from tests.connectors.case import ACCOUNT, Connector, GatewayCases
 from tests.connectors.fault_server import Fault, answers, breaks_off, drips, fault_server, hangs_up, is_silent
 
 TIMEOUTS = Timeouts(connect_seconds=0.5, read_seconds=0.2, total_seconds=0.4)
+PATIENCE_SECONDS = 10.0
+"""Far above the timeouts, far below what a call without them would take."""
+
 SAID = "the gateway's own words"
 ERROR = {"error": {"type": "invalid_request_error", "code": "BAD_REQUEST_ERROR", "message": SAID, "description": SAID}}
 
@@ -96,7 +100,7 @@ async def connected(cases: GatewayCases, url: str, timeouts: Timeouts = TIMEOUTS
 
 
 async def failure_of(operation: Operation, cases: GatewayCases, url: str) -> GatewayError:
-    async with connected(cases, url) as connector:
+    async with connected(cases, url) as connector, asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(GatewayError) as failure:
             await operation(connector, cases)
     return failure.value

@@ -26,7 +26,7 @@ from domain.facts import Fact, FactKind
 from domain.settlement import window_of
 from services.audit.topic_reader import Position, TopicRecord, open_topics
 from services.gateways import Gateways
-from services.run_command import CommandRunner
+from services.commands.runner import CommandRunner
 from services.settle import SettlementRules, close_windows
 from storage.accounts import Account
 from storage.outbox import SHARDS
@@ -39,7 +39,7 @@ from topics.catalog import (
     SETTLEMENT_WINDOWS,
     dead_letter,
 )
-from topics.commands import Command, CreatePayment, PaymentCommand, RefundPayment, SplitPart
+from topics.commands import CreatePayment, PaymentCommand, RefundPayment, SplitPart
 from topics.gateway_events import GatewayEvent
 from topics.settlement import SettlementEntry
 from topics.spec import TopicSpec
@@ -101,7 +101,7 @@ class Pipeline:
         )
         return (sent.partition, sent.offset)
 
-    async def command(self, command: Command) -> None:
+    async def command(self, command: CreatePayment | RefundPayment) -> None:
         """Put a command on its topic."""
         value = PaymentCommand(command=command).model_dump_json().encode()
         await self.send(COMMANDS, command.payment_id, value, {})

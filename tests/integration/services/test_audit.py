@@ -250,11 +250,15 @@ async def _forget_the_past(pipeline: Pipeline, *specs: TopicSpec) -> None:
     }
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
-    await admin.delete_records(everything)
-    await admin.close()
+    try:
+        await admin.delete_records(everything)
+    finally:
+        await admin.close()
 
 
-async def test_what_retention_took_off_the_topics_is_not_missed(pipeline: Pipeline) -> None:
+async def test_what_retention_took_off_the_topics_is_not_missed(stack: Stack, pipeline: Pipeline) -> None:
+    if stack.broker == "tansu":
+        pytest.skip("Tansu keeps every record: there is no retention to imitate")
     await _forget_the_past(pipeline, PAYMENT_EVENTS, SETTLEMENT_ENTRIES)
     assert _violated(await _audit(pipeline)) == {"events_complete", "entries_on_topic"}
     await _spoil(pipeline.database, "update payments set created_at = created_at - interval '31 days'")

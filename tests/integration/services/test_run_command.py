@@ -10,7 +10,7 @@ from connectors.base import GatewayAnswer, MovementRequest, OrderRequest, Status
 from domain.errors import GatewayDeclined, GatewayUnavailable, OutcomeUnknown
 from domain.facts import Fact, FactKind
 from services.apply_events import apply_events
-from services.run_command import CommandRunner
+from services.commands.runner import CommandRunner
 from services.sync import sync_due_payments
 from storage.unit_of_work import Database
 from tests.integration.services.books import AMOUNT, NOW, fact, open_account, received, rows

@@ -15,18 +15,21 @@ def test_every_operation_stands_in_the_table() -> None:
     assert OPERATIONS.keys() == set(Operation)
 
 
-def test_the_allowed_pairs_are_these() -> None:
-    allowed = {(operation, status) for operation, statuses in OPERATIONS.items() for status in statuses}
-    assert allowed == {
-        (Operation.CAPTURE, Status.AUTHORIZED),
-        (Operation.REFUND, Status.COMPLETED),
-        (Operation.REFUND, Status.PARTIALLY_REFUNDED),
-        *((Operation.SYNC, status) for status in Status),
-    }
+def test_money_moves_only_from_the_statuses_that_hold_it() -> None:
+    assert OPERATIONS[Operation.CAPTURE] == {Status.AUTHORIZED, Status.COMPLETED}
+    assert OPERATIONS[Operation.VOID] == {Status.AUTHORIZED}
+    assert OPERATIONS[Operation.REFUND] == {Status.COMPLETED, Status.PARTIALLY_REFUNDED}
+    assert OPERATIONS[Operation.APPROVE] == OPERATIONS[Operation.REJECT] == {Status.PENDING_APPROVAL}
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED, Status.REFUNDED, Status.REVERSED])
+def test_what_is_over_can_only_be_read_back_and_its_link_cancelled(status: Status) -> None:
+    possible = {operation for operation, statuses in OPERATIONS.items() if status in statuses}
+    assert possible == {Operation.SYNC, Operation.CANCEL_PAYMENT_LINK}
 
 
 def test_a_refusal_says_what_was_asked_and_why_not() -> None:
-    with pytest.raises(OperationNotAllowed, match="a payment that is pending cannot be captured") as refusal:
+    with pytest.raises(OperationNotAllowed, match="capture is not possible for a payment that is pending") as refusal:
         check_operation(Operation.CAPTURE, Status.PENDING)
     assert (refusal.value.code, refusal.value.field) == ("operation_not_allowed", "payment_id")
 
@@ -43,7 +46,7 @@ def test_a_capture_without_an_amount_takes_all_that_is_authorized(
 def test_a_capture_above_the_authorization_is_refused(
     make_fact: MakeFact, folded: FoldFacts, terms: PaymentTerms
 ) -> None:
-    with pytest.raises(AmountExceeded, match="801 is more than the 800 that is authorized"):
+    with pytest.raises(AmountExceeded, match="801 is more than the 800 that is left to capture"):
         capture_amount(folded(make_fact(FactKind.AUTHORIZED, 800)), terms, 801)
 
 

@@ -226,6 +226,7 @@ def test_a_command_that_the_model_refuses_does_not_fit_the_contract(command: dic
             COMMAND_RESULTS,
             CommandResult(
                 command_id="cmd_1",
+                subject_id="pay_1",
                 payment_id="pay_1",
                 account="demo",
                 kind="refund",

@@ -1,0 +1,168 @@
+"""Handlers of payments that a person makes and another person confirms: bank transfer, wallet, check, money order."""
+
+from datetime import datetime
+from typing import Any
+
+from connectors.base import Capability, GatewayAnswer
+from connectors.registry import get_registration
+from domain.errors import CapabilityMissing, InvariantViolated, OperationNotAllowed, Refused
+from domain.facts import Fact, FactKind
+from domain.operations import Operation, check_operation
+from services.apply_events import ReceivedFact, apply_facts
+from services.commands.payment_handlers import own_payment, take_in_answer
+from services.commands.prepared import Prepared
+from services.create_payment import create_payment
+from services.gateway_calls import movement_call
+from storage.commands import CommandRow
+from storage.payments import PaymentRecord
+from storage.unit_of_work import Transaction
+from topics.commands import ApprovePayment, CancelPayment, RejectPayment, SubmitManualPayment
+
+GATEWAY = "manual"
+INVOICE = "invoice"
+
+
+class LocalHandler:
+    """Base of commands that are done within their first transaction."""
+
+    async def resume(self, transaction: Transaction, command: Any, known: CommandRow) -> Prepared:
+        """Such a command is never found half done: it is recorded and finished in one transaction."""
+        raise InvariantViolated(f"{command.kind} {known.id!r} was recorded and not finished")
+
+    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+        """No gateway is asked, so none answers."""
+        raise InvariantViolated("a command without a call has no answer")
+
+
+class SubmitManualPaymentHandler(LocalHandler):
+    """`submit_manual_payment`: pending approval, for an invoice of the account that is not paid yet."""
+
+    async def prepare(self, transaction: Transaction, command: SubmitManualPayment, now: datetime) -> Prepared:
+        """Check the invoice and record the payment."""
+        await _check_resource(transaction, command)
+        payment = await create_payment(transaction, command, gateway=GATEWAY, now=now, awaiting_approval=True)
+        await transaction.manual_payments.add(
+            payment.id,
+            method=command.method,
+            transaction_reference=command.transaction_reference,
+            notes=command.notes,
+            submitted_by=command.actor,
+            now=now,
+        )
+        return Prepared(
+            gateway=GATEWAY,
+            call=None,
+            payment=payment,
+            amount_minor=command.amount_minor,
+            details={"method": command.method, "transaction_reference": command.transaction_reference},
+        )
+
+
+class DecideHandler(LocalHandler):
+    """`approve` and `reject`: never by whoever submitted the payment."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+
+    async def prepare(
+        self, transaction: Transaction, command: ApprovePayment | RejectPayment, now: datetime
+    ) -> Prepared:
+        """Turn the decision into a fact of the manual gateway."""
+        payment = await own_payment(transaction, command)
+        if not get_registration(payment.terms.gateway).has(Capability.APPROVED_BY_PEOPLE):
+            raise CapabilityMissing(f"payments at {payment.terms.gateway} are not approved by people")
+        check_operation(self._operation, payment.status)
+        submitted = await transaction.manual_payments.get(payment.id)
+        if submitted is None:
+            raise InvariantViolated(f"manual payment {payment.id} was never submitted")
+        if submitted.submitted_by == command.actor:
+            raise OperationNotAllowed("whoever submitted a payment cannot decide on it", field="actor")
+        await transaction.manual_payments.decide(payment.id, by=command.actor, now=now)
+        await apply_facts(transaction, [ReceivedFact(fact=_decision(command, payment, now))], now)
+        return Prepared(gateway=GATEWAY, call=None, payment=payment, amount_minor=payment.terms.amount_minor)
+
+
+class CancelHandler:
+    """`cancel`: before any money moved; at the gateway too, where it knows the payment and can void it."""
+
+    async def prepare(self, transaction: Transaction, command: CancelPayment, now: datetime) -> Prepared:
+        """Ask the gateway to void, or cancel here alone when the gateway knows nothing of the payment."""
+        payment = await own_payment(transaction, command)
+        check_operation(Operation.CANCEL, payment.status)
+        await transaction.commands.refuse_while_open(payment.id, command.command_id, command.kind)
+        if payment.provider_reference is None:
+            await apply_facts(transaction, [ReceivedFact(fact=_cancellation(command, payment, now))], now)
+            return Prepared(gateway=payment.terms.gateway, call=None, payment=payment)
+        registration = get_registration(payment.terms.gateway)
+        if not registration.has(Capability.VOIDS):
+            raise CapabilityMissing(f"{registration.display_name} has no cancel: its API lacks such a call")
+        return Prepared(gateway=payment.terms.gateway, call=movement_call(command, payment, None), payment=payment)
+
+    async def resume(self, transaction: Transaction, command: CancelPayment, known: CommandRow) -> Prepared:
+        """Ask the gateway again, with the same key."""
+        payment = await own_payment(transaction, command)
+        return Prepared(gateway=payment.terms.gateway, call=movement_call(command, payment, None), payment=payment)
+
+    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+        """Take in the gateway's word that it is cancelled."""
+        if prepared.payment is None or not isinstance(answer, GatewayAnswer):
+            raise InvariantViolated("a cancellation brings facts about its payment")
+        await take_in_answer(transaction, prepared.payment, answer, now)
+
+
+def _decision(command: ApprovePayment | RejectPayment, payment: PaymentRecord, now: datetime) -> Fact:
+    approved = isinstance(command, ApprovePayment)
+    return Fact(
+        gateway=payment.terms.gateway,
+        account=payment.terms.account,
+        gateway_event_id=f"decision:{payment.id}",
+        kind=FactKind.CAPTURED if approved else FactKind.FAILED,
+        provider_reference=payment.id,
+        occurred_at=now,
+        amount_minor=payment.terms.amount_minor if approved else None,
+        currency=payment.terms.currency if approved else None,
+        movement_reference=payment.id if approved else None,
+        payment_id=payment.id,
+        reason=None if isinstance(command, ApprovePayment) else command.reason,
+    )
+
+
+def _cancellation(command: CancelPayment, payment: PaymentRecord, now: datetime) -> Fact:
+    return Fact(
+        gateway=payment.terms.gateway,
+        account=payment.terms.account,
+        gateway_event_id=f"cancelled:{payment.id}",
+        kind=FactKind.CANCELLED,
+        provider_reference=payment.id,
+        occurred_at=now,
+        payment_id=payment.id,
+        reason=command.reason,
+    )
+
+
+async def _check_resource(transaction: Transaction, command: SubmitManualPayment) -> None:
+    paid = await transaction.payments.paid_for(command.account, command.resource_type, command.resource_id)
+    if command.resource_type != INVOICE:
+        if paid:
+            raise Refused("the resource is paid already", code="already_paid", field="resource_id")
+        return
+    invoice = await transaction.manual_payments.get_invoice(command.account, command.resource_id)
+    if paid >= invoice.amount_minor:
+        raise Refused(f"invoice {command.resource_id!r} is paid already", code="already_paid", field="resource_id")
+    if (command.currency, command.amount_minor) != (invoice.currency, invoice.amount_minor - paid):
+        raise Refused(
+            f"invoice {command.resource_id!r} has {invoice.amount_minor - paid} {invoice.currency} left to pay",
+            code="wrong_amount",
+            field="amount_minor",
+        )
+
+
+class RegisterInvoiceHandler(LocalHandler):
+    """`register_invoice`: manual payments are checked against it. The same invoice again changes nothing."""
+
+    async def prepare(self, transaction: Transaction, command: Any, now: datetime) -> Prepared:
+        """Keep the invoice."""
+        await transaction.manual_payments.add_invoice(
+            command.account, command.invoice_id, command.amount_minor, command.currency, now
+        )
+        return Prepared(gateway=GATEWAY, call=None, amount_minor=command.amount_minor)

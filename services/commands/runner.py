@@ -1,0 +1,239 @@
+"""Run a command in three phases, so that no gateway is ever called inside a transaction.
+
+1. Record the intent and check the operation; commit.
+2. Call the gateway with the command id as idempotency key.
+3. Write the outcome as facts, and the command's result; commit.
+
+A crash between the phases replays safely: the command is found unfinished and the gateway sees the same key again. A
+timeout leaves the command `unknown` and the payment due for a status fetch; it is never taken for a failure.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.errors import (
+    CapabilityMissing,
+    CommandConflict,
+    GatewayDeclined,
+    GatewayRejected,
+    GatewayUnavailable,
+    NotFound,
+    OutcomeUnknown,
+    PaystreamError,
+    Refused,
+    VerificationFailed,
+)
+from services.commands.handlers import HANDLERS
+from services.commands.prepared import Handler, Prepared
+from services.gateway_calls import call_gateway
+from services.gateways import ConnectorSource
+from services.messages import command_result
+from storage.commands import CommandRow, CommandState
+from storage.payments import PaymentRecord
+from storage.unit_of_work import Database, Transaction
+from topics.commands import Command, CommandResult, NewPayment, PaymentCommandBase
+
+FIRST_SYNC_AFTER = timedelta(seconds=5)
+
+DEFINITE = (GatewayDeclined, GatewayRejected, VerificationFailed, CapabilityMissing, NotFound)
+"""Errors of phase two after which the command has certainly failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a gateway answered, whatever its type."""
+
+    value: object
+
+
+class CommandRunner:
+    """Runs commands; one instance per process."""
+
+    def __init__(self, database: Database, gateways: ConnectorSource, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._gateways = gateways
+        self._clock = clock
+
+    async def run(self, command: Command) -> CommandResult:
+        """Carry a command to its result. Safe to call again with the same command, also after a crash.
+
+        Raises GatewayUnavailable when the gateway certainly did nothing and the command may be tried again as it is.
+        """
+        prepared = await self._prepare(command)
+        if isinstance(prepared, CommandResult):
+            return prepared
+        outcome: _Answer | PaystreamError
+        try:
+            connector = await self._gateways.connector(command.account, prepared.gateway)
+            if prepared.call is None:
+                raise CommandConflict(f"{command.kind} has nothing to ask of {prepared.gateway}")
+            outcome = _Answer(await call_gateway(connector, prepared.call))
+        except (OutcomeUnknown, *DEFINITE) as error:
+            outcome = error
+        return await self._finish(command, prepared, outcome)
+
+    async def gateway_of(self, command: Command) -> str:
+        """The gateway a command is for; empty when nobody knows the payment."""
+        gateway = getattr(command, "gateway", None)
+        if isinstance(gateway, str):
+            return gateway
+        if not isinstance(command, PaymentCommandBase):
+            return ""
+        async with self._database.transaction() as transaction:
+            payment = await transaction.payments.get(command.payment_id)
+        return "" if payment is None else payment.terms.gateway
+
+    async def give_up(self, command: Command, error: GatewayUnavailable) -> CommandResult:
+        """Fail a command whose gateway stayed unreachable: nothing was done, a new command may try again."""
+        prepared = await self._prepare(command)
+        return prepared if isinstance(prepared, CommandResult) else await self._finish(command, prepared, error)
+
+    async def settle_unknown(self, command: Command, outcome: object | PaystreamError) -> CommandResult:
+        """Finish a command of unknown outcome by what reconciliation found: an answer, or the error it came to."""
+        async with self._database.transaction(command.actor, command.command_id) as transaction:
+            known = await transaction.commands.lock(command.command_id)
+            if known is None:
+                raise NotFound(f"there is no command {command.command_id!r}", field="command_id")
+            if known.state == "finished":
+                return CommandResult.model_validate(known.result)
+            prepared = await HANDLERS[command.kind].resume(transaction, command, known)
+        found = outcome if isinstance(outcome, PaystreamError) else _Answer(outcome)
+        return await self._finish(command, prepared, found)
+
+    async def _prepare(self, command: Command) -> Prepared | CommandResult:
+        now = self._clock()
+        async with self._database.transaction(command.actor, command.command_id) as transaction:
+            row = _row(command)
+            is_new = await transaction.commands.start(row, command.model_dump_json(), now)
+            known = row if is_new else await transaction.commands.lock(command.command_id)
+            if known is None or known.digest != row.digest:
+                conflict = CommandConflict(f"command {command.command_id!r} was used before with other content")
+                return await self._publish(transaction, refusal(command, conflict, now))
+            if known.result is not None:
+                return CommandResult.model_validate(known.result)
+            handler = HANDLERS[command.kind]
+            if not is_new:
+                return await handler.resume(transaction, command, known)
+            return await self._prepare_new(transaction, handler, command, now)
+
+    async def _prepare_new(
+        self, transaction: Transaction, handler: Handler, command: Command, now: datetime
+    ) -> Prepared | CommandResult:
+        try:
+            async with transaction.connection.begin_nested():
+                prepared = await handler.prepare(transaction, command, now)
+        except PaystreamError as error:
+            return await self._record(transaction, command, refusal(command, error, now), now)
+        if prepared.call is not None:
+            return prepared
+        payment = await _read_again(transaction, prepared)
+        return await self._record(transaction, command, _result(command, prepared, payment, now), now)
+
+    async def _finish(self, command: Command, prepared: Prepared, outcome: _Answer | PaystreamError) -> CommandResult:
+        now = self._clock()
+        async with self._database.transaction(command.actor, command.command_id) as transaction:
+            extra: Mapping[str, object] = {}
+            if isinstance(outcome, _Answer):
+                try:
+                    async with transaction.connection.begin_nested():
+                        await HANDLERS[command.kind].take_in(transaction, prepared, outcome.value, now)
+                    extra = {"client_parameters": dict(_client_parameters(prepared, outcome.value))}
+                except Refused as error:
+                    extra = _failure("failed", error)
+            elif isinstance(outcome, OutcomeUnknown):
+                if prepared.payment is not None:
+                    await transaction.payments.plan_sync(prepared.payment.id, now + FIRST_SYNC_AFTER)
+                extra = _failure("unknown", outcome)
+            else:
+                extra = _failure("failed", outcome)
+            payment = await _read_again(transaction, prepared)
+            result = _result(command, prepared, payment, now).model_copy(update=extra)
+            return await self._record(transaction, command, result, now)
+
+    async def _record(
+        self, transaction: Transaction, command: Command, result: CommandResult, now: datetime
+    ) -> CommandResult:
+        """Store and publish the result, unless somebody else has finished the command meanwhile."""
+        state: CommandState = "unknown" if result.outcome == "unknown" else "finished"
+        if not await transaction.commands.finish(command.command_id, state, result.model_dump_json(), now):
+            known = await transaction.commands.lock(command.command_id)
+            return CommandResult.model_validate(known.result) if known is not None else result
+        return await self._publish(transaction, result)
+
+    @staticmethod
+    async def _publish(transaction: Transaction, result: CommandResult) -> CommandResult:
+        await transaction.outbox.add([command_result(result)])
+        return result
+
+
+def content_digest(command: Command) -> str:
+    """Digest of everything a command asks for; when it was asked does not count."""
+    return hashlib.sha256(command.model_dump_json(exclude={"requested_at"}).encode()).hexdigest()
+
+
+def refusal(command: Command, error: PaystreamError, now: datetime) -> CommandResult:
+    """The result of a command that was not carried out."""
+    return _bare_result(command, now).model_copy(update=_failure("refused", error) | {"field": error.field})
+
+
+def _row(command: Command) -> CommandRow:
+    return CommandRow(
+        id=command.command_id,
+        account=command.account,
+        subject_id=command.subject_id,
+        actor=command.actor,
+        kind=command.kind,
+        digest=content_digest(command),
+        state="started",
+        amount_minor=None,
+        result=None,
+    )
+
+
+def _bare_result(command: Command, now: datetime) -> CommandResult:
+    return CommandResult(
+        command_id=command.command_id,
+        subject_id=command.subject_id,
+        payment_id=command.payment_id if isinstance(command, PaymentCommandBase) else None,
+        account=command.account,
+        kind=command.kind,
+        outcome="succeeded",
+        completed_at=now,
+    )
+
+
+def _result(command: Command, prepared: Prepared, payment: PaymentRecord | None, now: datetime) -> CommandResult:
+    currency = command.currency if isinstance(command, NewPayment) else None
+    return _bare_result(command, now).model_copy(
+        update={
+            "status": None if payment is None else payment.status,
+            "provider_reference": None if payment is None else payment.provider_reference,
+            "amount_minor": prepared.amount_minor,
+            "currency": currency if payment is None else payment.terms.currency,
+            "client_parameters": dict(prepared.details),
+        }
+    )
+
+
+def _failure(outcome: str, error: PaystreamError) -> dict[str, object]:
+    return {"outcome": outcome, "code": error.code, "message": error.message}
+
+
+def _client_parameters(prepared: Prepared, answer: object) -> Mapping[str, str]:
+    found = dict(prepared.details)
+    found.update(getattr(answer, "client_parameters", {}))
+    for name in ("url", "provider_reference", "status", "brand", "last_four"):
+        value = getattr(answer, name, None)
+        if prepared.payment is None and isinstance(value, str):
+            found[name] = value
+    if isinstance(url := getattr(answer, "url", None), str):
+        found["url"] = url
+    return found
+
+
+async def _read_again(transaction: Transaction, prepared: Prepared) -> PaymentRecord | None:
+    if prepared.payment is None:
+        return None
+    return await transaction.payments.get(prepared.payment.id)

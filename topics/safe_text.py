@@ -1,0 +1,34 @@
+"""Text that may be stored: no NUL, which PostgreSQL refuses, and nothing that looks like a card number."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from domain.card_numbers import refuse_card_number
+from domain.errors import InvalidInput
+from topics.message import Identifier
+
+_NO_NUL = r"^[^\x00]*$"
+
+
+def _without_card_number(text: str) -> str:
+    try:
+        return refuse_card_number(text)
+    except InvalidInput as error:
+        # Not chained and without the input: the number must not reach a log through the traceback.
+        raise PydanticCustomError("card_number_refused", "{reason}", {"reason": error.message}) from None
+
+
+SafeText = Annotated[str, Field(max_length=2000, pattern=_NO_NUL), AfterValidator(_without_card_number)]
+SafeReference = Annotated[Identifier, AfterValidator(_without_card_number)]
+Token = Annotated[Identifier, AfterValidator(_without_card_number)]
+"""A gateway's token of a payment method, never the method itself."""
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(max_length=40, pattern=_NO_NUL), AfterValidator(_without_card_number)],
+        Annotated[str, Field(max_length=500, pattern=_NO_NUL), AfterValidator(_without_card_number)],
+    ],
+    Field(max_length=20),
+]
