@@ -157,7 +157,7 @@ COMMANDS_ANSWERED = TableCheck(
     check=CheckName("commands_answered", "No command was started and left without an answer."),
     examined="select count(*) from commands",
     violations="""
-        select id as subject, format('%s of payment %s, started at %s', kind, payment_id, started_at) as message
+        select id as subject, format('%s of %s, started at %s', kind, subject_id, started_at) as message
         from commands where state = 'started'
     """,
 )
