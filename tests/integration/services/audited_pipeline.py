@@ -25,8 +25,8 @@ from domain.errors import VerificationFailed
 from domain.facts import Fact, FactKind
 from domain.settlement import window_of
 from services.audit.topic_reader import Position, TopicRecord, open_topics
-from services.gateways import Gateways
 from services.commands.runner import CommandRunner
+from services.gateways import Gateways
 from services.settle import SettlementRules, close_windows
 from storage.accounts import Account
 from storage.outbox import SHARDS

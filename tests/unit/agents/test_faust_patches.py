@@ -35,7 +35,7 @@ def test_every_patch_is_in_place() -> None:
     assert Recovery.on_recovery_completed.__module__ == faust_patches.__name__
 
 
-class FakeConsumer(Service):  # type: ignore[misc] - Faust's Service is untyped
+class FakeConsumer(Service):
     """As much of a consumer as `wait_first` needs."""
 
     def __init__(self) -> None:

@@ -277,7 +277,7 @@ class NoGateways:
 
 async def test_the_headers_of_a_rejected_callback_fit_the_contract() -> None:
     producer = FakeProducer()
-    agent = VerifyAgent(NoGateways(), producer, KafkaSettings())  # type: ignore[arg-type]  # A fake of the one call.
+    agent = VerifyAgent(NoGateways(), producer, KafkaSettings())
     await agent.process([RECORD])
     ((topic, headers),) = producer.sent
     assert topic == REJECTED_WEBHOOKS.name
