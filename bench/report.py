@@ -1,0 +1,94 @@
+"""The figures of a run of the benchmark: medians, ratios, the table for people and the JSON for programs."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(slots=True)
+class Speeds:
+    """Callbacks (or rows, or records) per second, one figure per repeat."""
+
+    pipeline: list[float] = field(default_factory=list)
+    facts_committed: list[float] = field(default_factory=list)
+    naive: list[float] = field(default_factory=list)
+    no_faust: list[float] = field(default_factory=list)
+    copy: list[float] = field(default_factory=list)
+    producer: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchReport:
+    """Everything that was measured in one run."""
+
+    callbacks: int
+    naive_callbacks: int
+    speeds: Speeds
+    latencies_milliseconds: Sequence[float]
+    machine: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; speeds and ratios are medians over the repeats, `runs` has every figure."""
+        pipeline = statistics.median(self.speeds.pipeline)
+        medians = {name: statistics.median(figures) for name, figures in self._runs().items()}
+        ratios = {f"ratio_to_{name}": round(pipeline / medians[name], 3) for name in _BASELINES}
+        return {
+            **ratios,
+            **{f"{name}_per_second": round(figure, 1) for name, figure in medians.items()},
+            **self._latency(),
+            "callbacks": self.callbacks,
+            "naive_callbacks": self.naive_callbacks,
+            "repeats": len(self.speeds.pipeline),
+            "runs": {name: [round(figure, 1) for figure in figures] for name, figures in self._runs().items()},
+            "machine": dict(self.machine),
+        }
+
+    def _runs(self) -> dict[str, list[float]]:
+        return {name: getattr(self.speeds, name) for name in ("pipeline", "facts_committed", *_BASELINES)}
+
+    def _latency(self) -> dict[str, float]:
+        cuts = statistics.quantiles(self.latencies_milliseconds, n=100, method="inclusive")
+        return {
+            "latency_p50_milliseconds": round(cuts[49], 1),
+            "latency_p99_milliseconds": round(cuts[98], 1),
+            "latency_samples": len(self.latencies_milliseconds),
+        }
+
+
+_BASELINES = {
+    "naive": "a transaction per callback, 16 workers, nothing published",
+    "no_faust": "getmany, verify and apply in one loop, nothing published",
+    "copy": "COPY of as many rows like the inbox's",
+    "producer": "the same bytes through our producer",
+}
+
+
+def show(report: BenchReport, console: Console) -> None:
+    """Print the ratios, the speeds they are made of, and the latency."""
+    figures = report.to_json()
+    table = Table(title="The pipeline against its baselines", title_justify="left", title_style="bold")
+    table.add_column("ratio", justify="right", style="bold")
+    table.add_column("side")
+    table.add_column("per second", justify="right")
+    table.add_column("runs", justify="right", style="dim")
+    table.add_row("", "pipeline: callbacks to relayed events, one worker process", *_speed(figures, "pipeline"))
+    table.add_row("", "  of it: facts committed", *_speed(figures, "facts_committed"))
+    table.add_section()
+    for name, description in _BASELINES.items():
+        table.add_row(f"{figures[f'ratio_to_{name}']:.2f}", description, *_speed(figures, name))
+    console.print(table)
+    console.print(
+        f"From callback to domain event at idle: p50 {figures['latency_p50_milliseconds']:.0f} ms,"
+        f" p99 {figures['latency_p99_milliseconds']:.0f} ms over {figures['latency_samples']} callbacks."
+    )
+    machine = figures["machine"]
+    said = ", ".join(str(machine[name]) for name in ("processor", "broker", "database") if name in machine)
+    console.print(f"{figures['callbacks']:,} callbacks, medians of {figures['repeats']}. {said}.", style="dim")
+
+
+def _speed(figures: Mapping[str, Any], name: str) -> tuple[str, str]:
+    return f"{figures[f'{name}_per_second']:,.0f}", " ".join(f"{figure:,.0f}" for figure in figures["runs"][name])
