@@ -1,5 +1,6 @@
 """Handlers of payments that a person makes and another person confirms: bank transfer, wallet, check, money order."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +30,9 @@ class LocalHandler:
         """Such a command is never found half done: it is recorded and finished in one transaction."""
         raise InvariantViolated(f"{command.kind} {known.id!r} was recorded and not finished")
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """No gateway is asked, so none answers."""
         raise InvariantViolated("a command without a call has no answer")
 
@@ -103,11 +106,13 @@ class CancelHandler:
         payment = await own_payment(transaction, command)
         return Prepared(gateway=payment.terms.gateway, call=movement_call(command, payment, None), payment=payment)
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Take in the gateway's word that it is cancelled."""
         if prepared.payment is None or not isinstance(answer, GatewayAnswer):
             raise InvariantViolated("a cancellation brings facts about its payment")
-        await take_in_answer(transaction, prepared.payment, answer, now)
+        return await take_in_answer(transaction, prepared.payment, answer, now)
 
 
 def _decision(command: ApprovePayment | RejectPayment, payment: PaymentRecord, now: datetime) -> Fact:

@@ -1,6 +1,6 @@
 """Handlers of commands about one payment at its gateway."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -41,8 +41,8 @@ async def own_payment(transaction: Transaction, command: PaymentCommandBase) -> 
 
 async def take_in_answer(
     transaction: Transaction, payment: PaymentRecord, answer: GatewayAnswer, now: datetime
-) -> None:
-    """Name the payment, apply what waited for that name, then apply the answer's own facts."""
+) -> Mapping[str, str]:
+    """Name the payment, apply what waited for that name, then the answer's own facts; returns the client's part."""
     terms = payment.terms
     reference = (terms.gateway, terms.account, answer.provider_reference)
     await transaction.payments.lock_references([reference])
@@ -51,6 +51,7 @@ async def take_in_answer(
     await apply_orphans(transaction, payment.id, [reference], now)
     if answer.facts:
         await apply_facts(transaction, [ReceivedFact(fact=fact) for fact in answer.facts], now)
+    return answer.client_parameters
 
 
 class CreatePaymentHandler:
@@ -68,9 +69,11 @@ class CreatePaymentHandler:
         """Find the payment that was inserted."""
         return self._prepared(command, await own_payment(transaction, command))
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Take in what the gateway said of the new payment."""
-        await _take_in(transaction, prepared, answer, now)
+        return await _take_in(transaction, prepared, answer, now)
 
     @staticmethod
     def _prepared(command: CreatePayment, payment: PaymentRecord) -> Prepared:
@@ -105,9 +108,11 @@ class OperationHandler:
         """Use the amount that was reserved."""
         return self._prepared(command, await own_payment(transaction, command), known.amount_minor)
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Take in the gateway's facts."""
-        await _take_in(transaction, prepared, answer, now)
+        return await _take_in(transaction, prepared, answer, now)
 
     def _prepared(self, command: Any, payment: PaymentRecord, amount_minor: int | None) -> Prepared:
         call = self._build_call(command, payment, amount_minor)
@@ -144,7 +149,9 @@ class CompleteHandler(OperationHandler):
         call = status_call(command, payment, None, provider_reference=command.provider_reference)
         return Prepared(gateway=payment.terms.gateway, call=call, payment=payment)
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Accept the name only from a gateway that knows the payment as ours."""
         if prepared.payment is None or not isinstance(answer, GatewayAnswer):
             raise InvariantViolated("a status fetch brings facts about a payment")
@@ -157,13 +164,13 @@ class CompleteHandler(OperationHandler):
                 f"the gateway's payment is of {answer.amount_minor} {answer.currency}, not ours",
                 field="provider_reference",
             )
-        await take_in_answer(transaction, prepared.payment, answer, now)
+        return await take_in_answer(transaction, prepared.payment, answer, now)
 
 
-async def _take_in(transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+async def _take_in(transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> Mapping[str, str]:
     if prepared.payment is None or not isinstance(answer, GatewayAnswer):
         raise InvariantViolated("an operation on a payment brings facts about it")
-    await take_in_answer(transaction, prepared.payment, answer, now)
+    return await take_in_answer(transaction, prepared.payment, answer, now)
 
 
 async def _capture_amount(transaction: Transaction, command: Any, payment: PaymentRecord) -> int:

@@ -36,6 +36,8 @@ class Handler(Protocol):
         """Rebuild the call of a command that was recorded and not finished: its checks were passed."""
         ...
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
-        """Record what the gateway answered."""
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
+        """Record what the gateway answered, and return what of it the caller's client needs."""
         ...

@@ -138,8 +138,8 @@ class CommandRunner:
             if isinstance(outcome, _Answer):
                 try:
                     async with transaction.connection.begin_nested():
-                        await HANDLERS[command.kind].take_in(transaction, prepared, outcome.value, now)
-                    extra = {"client_parameters": dict(_client_parameters(prepared, outcome.value))}
+                        shown = await HANDLERS[command.kind].take_in(transaction, prepared, outcome.value, now)
+                    extra = {"client_parameters": {**prepared.details, **shown}}
                 except Refused as error:
                     extra = _failure("failed", error)
             elif isinstance(outcome, OutcomeUnknown):
@@ -219,18 +219,6 @@ def _result(command: Command, prepared: Prepared, payment: PaymentRecord | None,
 
 def _failure(outcome: str, error: PaystreamError) -> dict[str, object]:
     return {"outcome": outcome, "code": error.code, "message": error.message}
-
-
-def _client_parameters(prepared: Prepared, answer: object) -> Mapping[str, str]:
-    found = dict(prepared.details)
-    found.update(getattr(answer, "client_parameters", {}))
-    for name in ("url", "provider_reference", "status", "brand", "last_four"):
-        value = getattr(answer, name, None)
-        if prepared.payment is None and isinstance(value, str):
-            found[name] = value
-    if isinstance(url := getattr(answer, "url", None), str):
-        found["url"] = url
-    return found
 
 
 async def _read_again(transaction: Transaction, prepared: Prepared) -> PaymentRecord | None:

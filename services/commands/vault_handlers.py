@@ -1,5 +1,6 @@
 """Handlers of mandates, saved payment methods and payment links."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from connectors.base import (
@@ -51,7 +52,9 @@ class SetupMandateHandler:
         """Ask again, with the same key."""
         return self._prepared(command)
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Keep the gateway's tokens."""
         if not isinstance(answer, MandateAnswer):
             raise InvariantViolated("setting up a mandate brings a mandate")
@@ -63,6 +66,7 @@ class SetupMandateHandler:
             customer_reference=answer.customer_reference,
             payment_method_reference=answer.payment_method_reference,
         )
+        return {**answer.client_parameters, "mandate_status": answer.status}
 
     @staticmethod
     def _prepared(command: SetupMandate) -> Prepared:
@@ -102,11 +106,13 @@ class ChargeMandateHandler:
         """Ask again, with the same key."""
         return await self._prepared(transaction, command, await own_payment(transaction, command))
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Take in the payment's facts."""
         if prepared.payment is None or not isinstance(answer, GatewayAnswer):
             raise InvariantViolated("a charge brings facts about a payment")
-        await take_in_answer(transaction, prepared.payment, answer, now)
+        return await take_in_answer(transaction, prepared.payment, answer, now)
 
     @staticmethod
     async def _prepared(transaction: Transaction, command: ChargeMandate, payment: PaymentRecord) -> Prepared:
@@ -149,7 +155,9 @@ class SavePaymentMethodHandler:
         """Ask again, with the same key."""
         return self._prepared(command)
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Keep the gateway's token and what a person may see of the method."""
         if not isinstance(answer, StoredPaymentMethod):
             raise InvariantViolated("saving a payment method brings one")
@@ -164,6 +172,8 @@ class SavePaymentMethodHandler:
             last_four=answer.last_four,
             expires=answer.expires,
         )
+        shown = {"kind": answer.kind, "brand": answer.brand, "last_four": answer.last_four, "expires": answer.expires}
+        return {name: value for name, value in shown.items() if value is not None}
 
     @staticmethod
     def _prepared(command: SavePaymentMethod) -> Prepared:
@@ -202,13 +212,16 @@ class CreatePaymentLinkHandler:
         """Ask again, with the same key."""
         return self._prepared(command, await own_payment(transaction, command))
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Keep the link's address."""
         if prepared.payment is None or not isinstance(answer, PaymentLinkAnswer):
             raise InvariantViolated("creating a link brings a link")
         await transaction.vault.update_link(
             prepared.payment.id, now, status="active", provider_reference=answer.provider_reference, url=answer.url
         )
+        return {"url": answer.url}
 
     @staticmethod
     def _prepared(command: CreatePaymentLink, payment: PaymentRecord) -> Prepared:
@@ -248,11 +261,14 @@ class CancelPaymentLinkHandler:
             raise InvariantViolated(f"the link of payment {payment.id} is gone")
         return self._prepared(payment, link.provider_reference)
 
-    async def take_in(self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> None:
+    async def take_in(
+        self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
+    ) -> Mapping[str, str]:
         """Mark the link cancelled."""
         if prepared.payment is None:
             raise InvariantViolated("a link belongs to a payment")
         await transaction.vault.update_link(prepared.payment.id, now, status="cancelled")
+        return {}
 
     @staticmethod
     def _prepared(payment: PaymentRecord, provider_reference: str) -> Prepared:
