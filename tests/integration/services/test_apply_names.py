@@ -1,4 +1,4 @@
-"""For the lead: copy to tests/integration/services/ and run; each fails today and says what should be."""
+"""Who may give a payment its name at a gateway, and what waits for a name: neither hints nor claims move money."""
 
 from dataclasses import replace
 
@@ -12,13 +12,13 @@ PI_1 = [("stripe", "demo", "pi_1")]
 
 
 async def _name_and_adopt(database: Database) -> None:
-    async with database.transaction() as t:
-        await t.payments.add_references([(PI_1[0], "p1")])
-        await t.payments.set_provider_reference("p1", "pi_1")
-        await apply_orphans(t, "p1", PI_1, NOW)
+    async with database.transaction() as transaction:
+        await transaction.payments.add_references([(PI_1[0], "p1")])
+        await transaction.payments.set_provider_reference("p1", "pi_1")
+        await apply_orphans(transaction, "p1", PI_1, NOW)
 
 
-async def test_1_an_orphan_of_another_name_is_not_adopted_for_its_claim(database: Database) -> None:
+async def test_an_orphan_of_another_name_is_not_adopted_for_its_claim(database: Database) -> None:
     await open_account(database)
     await open_payment(database, reference="pi_1")
     other = fact("e", FactKind.CAPTURED, provider_reference="pi_other", movement_reference="ch_other", payment_id="p1")
@@ -28,7 +28,7 @@ async def test_1_an_orphan_of_another_name_is_not_adopted_for_its_claim(database
     assert await rows(database, "select status from payments") == [("pending",)]
 
 
-async def test_2_a_hint_gives_a_payment_no_name(database: Database) -> None:
+async def test_a_hint_gives_a_payment_no_name(database: Database) -> None:
     await open_account(database)
     await open_payment(database, reference=None)
     hint = fact("h", FactKind.CAPTURED, provider_reference="pi_attacker", payment_id="p1", trust=Trust.HINT)
@@ -38,7 +38,7 @@ async def test_2_a_hint_gives_a_payment_no_name(database: Database) -> None:
     assert await rows(database, "select status from payments") == [("completed",)]
 
 
-async def test_3_a_hint_does_not_take_the_place_of_the_fact(database: Database) -> None:
+async def test_a_hint_does_not_take_the_place_of_the_fact(database: Database) -> None:
     await open_account(database)
     await open_payment(database)
     one = fact("e", FactKind.CAPTURED)
@@ -47,7 +47,7 @@ async def test_3_a_hint_does_not_take_the_place_of_the_fact(database: Database) 
     assert await rows(database, "select status from payments") == [("completed",)]
 
 
-async def test_4_a_contradicting_hint_leaves_the_audit_clean(database: Database) -> None:
+async def test_a_contradicting_hint_leaves_the_audit_clean(database: Database) -> None:
     await open_account(database)
     await open_payment(database)
     one = fact("e", FactKind.CAPTURED)
@@ -57,7 +57,7 @@ async def test_4_a_contradicting_hint_leaves_the_audit_clean(database: Database)
     assert [c.name for c in report.checks if c.name == "payments_match_facts" and not c.holds] == []
 
 
-async def test_5_an_adopted_fact_leaves_its_names(database: Database) -> None:
+async def test_an_adopted_fact_leaves_its_names(database: Database) -> None:
     await open_account(database)
     await open_payment(database, reference=None)
     await apply_events(database, received(fact("e1", FactKind.CAPTURED, related_references=("ch_1",))), NOW)
@@ -67,7 +67,7 @@ async def test_5_an_adopted_fact_leaves_its_names(database: Database) -> None:
     assert await rows(database, "select status from payments") == [("partially_refunded",)]
 
 
-async def test_6_a_conflict_before_the_payment_counts_like_one_after(database: Database) -> None:
+async def test_a_conflict_before_the_payment_counts_like_one_after(database: Database) -> None:
     await open_account(database)
     await open_payment(database, reference=None)
     one = fact("e1", FactKind.CAPTURED)
@@ -76,7 +76,7 @@ async def test_6_a_conflict_before_the_payment_counts_like_one_after(database: D
     assert await rows(database, "select steps::text like '%event_id_conflict%' from payments") == [(True,)]
 
 
-async def test_7_a_conflicting_fact_gives_no_name(database: Database) -> None:
+async def test_a_conflicting_fact_gives_no_name(database: Database) -> None:
     await open_account(database)
     await open_payment(database)
     one = fact("e1", FactKind.CAPTURED)
