@@ -18,7 +18,7 @@ import structlog
 
 from agents.metrics import BATCH_RETRIES
 from agents.records import Record
-from agents.retry_policy import delay_seconds, is_transient
+from agents.retry_policy import delay_seconds, is_fatal, is_transient
 
 EXIT_CODE = 70
 """`EX_SOFTWARE` of sysexits: the supervisor restarts the process."""
@@ -84,6 +84,8 @@ class Guard:
             try:
                 await process(records)
             except Exception as error:  # noqa: BLE001 - nothing is swallowed: it is retried or returned
+                if is_fatal(error):
+                    self._stop(f"{self._name}: the producer is broken for good", error)
                 if not is_transient(error):
                     return error
                 BATCH_RETRIES.labels(agent=self._name).inc()

@@ -1,6 +1,13 @@
 """The one place that says which errors pass by themselves, and how long to wait for that."""
 
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+)
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -19,6 +26,18 @@ _PASSING_STATES = {
     "57P03",  # the server is starting up
     "25006",  # read-only, as after a failover
 }
+
+
+_BROKEN_PRODUCER = (OutOfOrderSequenceNumber, InvalidProducerEpoch, ProducerFenced)
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Say whether this process cannot go on, whatever the record: its producer is broken for good.
+
+    An idempotent producer of which the broker once refused a batch fails every later batch of that partition. A new
+    process has a new producer; records are not to blame and must not be buried for it.
+    """
+    return isinstance(error, _BROKEN_PRODUCER)
 
 
 def is_transient(error: BaseException) -> bool:

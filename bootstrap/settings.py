@@ -40,7 +40,7 @@ class IngressSettings(BaseModel):
     public_url: str = "http://127.0.0.1:8080"
     max_body_bytes: int = 1_048_576
     max_header_bytes: int = 65_536
-    acknowledge_timeout_seconds: float = 1.8
+    acknowledge_timeout_seconds: float = 1.5
     max_in_flight: int = 1_000
     rate_limit_per_second: float = 500.0
     rate_limit_burst: int = 2_000
@@ -54,6 +54,21 @@ class WorkerSettings(BaseModel):
     replay_window_seconds: int = 300
     commands_per_gateway: int = 16
     metrics_port: int = 0
+
+
+class ReconcileSettings(BaseModel):
+    """Reading payments back, and settling commands of unknown outcome.
+
+    A payment that is not at its end and that nothing changed for `quiet_after_seconds` is read back; each time that
+    changes nothing, twice as long passes before the next. At most `concurrency` gateways' calls are made at a time.
+    """
+
+    interval_seconds: float = 2.0
+    quiet_after_seconds: int = 900
+    quiet_interval_seconds: float = 30.0
+    adoption_interval_seconds: float = 5.0
+    batch_size: int = 50
+    concurrency: int = 8
 
 
 class SettlementSettings(BaseModel):
@@ -89,6 +104,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     ingress: IngressSettings = IngressSettings()
     worker: WorkerSettings = WorkerSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     settlement: SettlementSettings = SettlementSettings()
     keys: KeySettings = KeySettings()
     log: LogSettings = LogSettings()

@@ -44,6 +44,7 @@ __all__ = [
     "CredentialsModel",
     "FetchesStatus",
     "GatewayAnswer",
+    "GivesInstructions",
     "Headers",
     "IncrementsAuthorization",
     "MandateAnswer",
@@ -92,6 +93,7 @@ class Capability(StrEnum):
     CREATES_PAYMENT_LINKS = "creates_payment_links"
     APPROVED_BY_PEOPLE = "approved_by_people"
     """Nobody's API: a person confirms that the money came (bank transfer, check)."""
+    GIVES_INSTRUCTIONS = "gives_instructions"
     REPEATS_SAFELY = "repeats_safely"
     """The same idempotency key again has no second effect, so that a call of unknown outcome may be repeated."""
 
@@ -235,6 +237,25 @@ class FetchesStatus(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesInstructions(Protocol):
+    """Tells payers how to pay by hand."""
+
+    def instructions(
+        self,
+        method: str,
+        *,
+        reference: str | None = None,
+        amount_minor: int | None = None,
+        currency: str | None = None,
+    ) -> str:
+        """Return what the payer is to do, in plain text, with the amount and the reference where they are given.
+
+        Raises InvalidInput, naming `method`, for a payment method that the account does not take.
+        """
+        ...
+
+
 PROTOCOLS: Mapping[Capability, type] = {
     Capability.VERIFIES_WEBHOOKS: VerifiesWebhooks,
     Capability.CREATES_ORDERS: CreatesOrders,
@@ -250,6 +271,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.CHARGES_MANDATES: ChargesMandates,
     Capability.STORES_PAYMENT_METHODS: StoresPaymentMethods,
     Capability.CREATES_PAYMENT_LINKS: CreatesPaymentLinks,
+    Capability.GIVES_INSTRUCTIONS: GivesInstructions,
 }
 
 

@@ -20,6 +20,7 @@ Payload = Mapping[str, Any]
 
 MAX_REASON_LENGTH = 500
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
+_URL = re.compile(r"https?://[\x21-\x7e]{1,4000}")
 
 
 def parse_object(text: str) -> Payload:
@@ -59,6 +60,11 @@ def optional_identifier(value: object) -> str | None:
 def optional_text(value: object) -> str | None:
     """Return a text that is not empty, cut to the length of a reason; None otherwise."""
     return value[:MAX_REASON_LENGTH] if isinstance(value, str) and value else None
+
+
+def optional_url(value: object) -> str | None:
+    """Return `value` when it can be the address of a page on the web, None otherwise."""
+    return value if isinstance(value, str) and _URL.fullmatch(value) else None
 
 
 def moment(seconds: object) -> datetime:

@@ -3,6 +3,7 @@
 from importlib.metadata import entry_points
 
 from connectors.base import CredentialsModel, Registration
+from connectors.manual.registration import REGISTRATION as MANUAL
 from connectors.razorpay.registration import REGISTRATION as RAZORPAY
 from connectors.stripe.registration import REGISTRATION as STRIPE
 from domain.errors import InvalidInput, NotFound
@@ -12,6 +13,7 @@ ENTRY_POINT_GROUP = "paystream.connectors"
 _REGISTRATIONS: dict[str, Registration] = {
     "stripe": STRIPE,
     "razorpay": RAZORPAY,
+    "manual": MANUAL,
 }
 
 

@@ -92,7 +92,8 @@ class CommandConflict(Refused):
 
 class VerificationFailed(PaystreamError):
     """A callback is not proven to come from its gateway. `code` says why: `signature_missing`,
-    `signature_invalid`, `signature_stale`, `signature_from_future`, `secret_missing`, `unknown_account`.
+    `signature_invalid`, `signature_stale`, `signature_from_future`, `secret_missing`,
+    `unknown_account`, `reference_mismatch`.
     """
 
     code = "signature_invalid"

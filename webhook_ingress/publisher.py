@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -81,13 +80,13 @@ class Publisher:
     async def start(self) -> None:
         """Begin to connect, and return at once: until there is a connection everything is refused."""
         self._supervisor = asyncio.create_task(self._keep_connected(), name="ingress-producer")
+        self._supervisor.add_done_callback(_log_failure)
 
     async def stop(self) -> None:
         """Disconnect. Call it when no request waits any more: nothing that anybody was promised is left by then."""
         if self._supervisor is not None:
             self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
+            await asyncio.wait([self._supervisor])
         if self._producer is not None:
             self._retire(self._producer)
             self._producer = None
@@ -114,6 +113,10 @@ class Publisher:
             raise NotAcknowledged("the broker refused the record") from error
         if not self._acknowledging:
             self._note(acknowledging=True, reason="")
+
+    def alive(self) -> bool:
+        """Say whether it can still come to be ready by itself; when not, only a restart helps."""
+        return self._supervisor is not None and not self._supervisor.done()
 
     async def ready(self) -> bool:
         """Say whether the broker answers right now and has the topic."""
@@ -157,3 +160,8 @@ class Publisher:
         if acknowledging != self._acknowledging:
             self._acknowledging = acknowledging
             logger.warning("ingress_acknowledgement_changed", acknowledging=acknowledging, reason=reason)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("ingress_producer_lost", exc_info=error)

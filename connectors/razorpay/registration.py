@@ -65,7 +65,10 @@ def build_connector(credentials: CredentialsModel) -> object:
 REGISTRATION = Registration(
     key="razorpay",
     display_name="Razorpay",
-    description="UPI, cards, netbanking and wallets in India. Captures only whole payments and cannot void one.",
+    description=(
+        "UPI, cards, netbanking and wallets in India. Payers authorize in the browser; a payment is captured as a "
+        "whole, and cannot be voided, raised or reversed."
+    ),
     capabilities=frozenset(
         {
             Capability.VERIFIES_WEBHOOKS,
@@ -74,6 +77,10 @@ REGISTRATION = Registration(
             Capability.REFUNDS,
             Capability.PARTIAL_REFUNDS,
             Capability.FETCHES_STATUS,
+            Capability.VERIFIES_REDIRECTS,
+            Capability.SETS_UP_MANDATES,
+            Capability.CHARGES_MANDATES,
+            Capability.CREATES_PAYMENT_LINKS,
         }
     ),
     currencies=CURRENCIES,

@@ -59,8 +59,8 @@ def map_status(entity: str, status: str) -> FactKind | None:
 class Source:
     """Where entities were read: in an event with an id and a time, or in an API answer, which has neither.
 
-    `order` is the order they belong to, where it was read with them: its notes are ours alone, while those of a
-    payment come from the payer's browser.
+    `order` is the order or link they belong to, where it was read with them: its notes are ours alone, while those of
+    a payment come from the payer's browser.
     """
 
     account: str

@@ -1,54 +1,53 @@
-"""The Stripe connector: the official SDK, asynchronous, without retries of its own."""
+"""The Stripe connector. Every request that changes something carries an idempotency key made from the command's id."""
 
-import asyncio
-import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import TypeVar
 
-import httpx
 import stripe
 
-from connectors.amounts import wire_amount
-from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
-from connectors.outcomes import Timeouts, unreadable
-from connectors.payloads import MAX_REASON_LENGTH, Payload, require_identifier
-from connectors.stripe.errors import GATEWAY_NAME, classify
-from connectors.stripe.registration import StripeCredentials
-from connectors.stripe.status import (
-    WIRE_EXPONENTS,
-    Source,
-    charge_of,
-    facts_of_dispute,
-    facts_of_intent,
-    facts_of_refund,
-    is_released_rest,
-    read_money,
+from connectors.base import (
+    AuthorizationRequest,
+    Callback,
+    GatewayAnswer,
+    MandateAnswer,
+    MandateChargeRequest,
+    MandateRequest,
+    MovementRequest,
+    OrderRequest,
+    PaymentLinkAnswer,
+    PaymentLinkRequest,
+    PaymentMethodRequest,
+    RedirectRequest,
+    StatusRequest,
+    StoredPaymentMethod,
 )
+from connectors.outcomes import Timeouts
+from connectors.payloads import MAX_REASON_LENGTH
+from connectors.stripe import links, mandates
+from connectors.stripe.api import (
+    EXPANDED,
+    PAGE_SIZE,
+    StripeApi,
+    answer_of_intent,
+    parameters_of_action,
+    read_facts,
+    stripe_amount,
+)
+from connectors.stripe.redirects import check_redirect
+from connectors.stripe.registration import StripeCredentials
+from connectors.stripe.status import Source, charge_of, facts_of_dispute, facts_of_refund, is_released_rest
 from connectors.stripe.webhooks import read_event, verify_signature
-from domain.errors import MalformedPayload
 from domain.facts import Fact
 
-# Below this level the SDK logs whole answers, and with them the secrets that let a payer's client confirm a payment.
-logging.getLogger("stripe").setLevel(logging.WARNING)
-
-PAGE_SIZE = 100
-EXPANDED = ["latest_charge.balance_transaction"]
-
 _MODE = re.compile(r"[sr]k_(live|test)_")
-
-Item = TypeVar("Item", stripe.Refund, stripe.Dispute)
 
 
 class StripeConnector:
     """Takes payments through one Stripe account. Close it with `aclose` when it is no longer needed."""
 
     def __init__(self, credentials: StripeCredentials, timeouts: Timeouts | None = None) -> None:
-        self._credentials = credentials
-        self._timeouts = timeouts or Timeouts()
+        self._api = StripeApi(credentials, timeouts or Timeouts())
         mode = _MODE.match(credentials.secret_key.get_secret_value())
         self._is_live = None if mode is None else mode.group(1) == "live"
         secrets = (credentials.webhook_secret, credentials.previous_webhook_secret)
@@ -65,129 +64,146 @@ class StripeConnector:
     async def create_order(self, request: OrderRequest) -> GatewayAnswer:
         """Create a payment intent, to be confirmed by the payer's client with the answer's `client_secret`."""
         params: stripe.params.PaymentIntentCreateParams = {
-            "amount": wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS),
+            "amount": stripe_amount(request.amount_minor, request.currency),
             "currency": request.currency.lower(),
             "capture_method": "manual" if request.manual_capture else "automatic",
             "metadata": {**request.metadata, "payment_id": request.payment_id},
         }
+        if request.manual_capture:
+            # Only an authorization that was asked for this way can be raised later.
+            params["payment_method_options"] = {"card": {"request_incremental_authorization": "if_available"}}
         if request.description is not None:
             params["description"] = request.description
-        call = self._sdk.v1.payment_intents.create_async(params, {"idempotency_key": request.idempotency_key})
-        intent = await self._one(call)
-        answer = _answer_of_intent(intent, Source(request.account))
-        client_parameters = {
-            "client_secret": str(intent.get("client_secret")),
-            "publishable_key": self._credentials.publishable_key,
-            "payment_intent_id": answer.provider_reference,
+        call = self._api.v1.payment_intents.create_async(params, {"idempotency_key": request.idempotency_key})
+        intent = await self._api.one(call)
+        answer = answer_of_intent(intent, request.account)
+        return replace(answer, client_parameters=parameters_of_action(intent, self._api.credentials))
+
+    async def authorize(self, request: AuthorizationRequest) -> GatewayAnswer:
+        """Confirm the payment intent with a payment method.
+
+        Where the payer has to do something first, the answer has a `client_secret` and perhaps a `redirect_url`.
+        """
+        params: stripe.params.PaymentIntentConfirmParams = {
+            "payment_method": request.payment_method_token,
+            "expand": EXPANDED,
         }
-        return replace(answer, client_parameters=client_parameters)
+        if request.return_url is not None:
+            params["return_url"] = request.return_url
+        call = self._api.v1.payment_intents.confirm_async(
+            request.provider_reference, params, {"idempotency_key": request.idempotency_key}
+        )
+        intent = await self._api.one(call)
+        answer = answer_of_intent(intent, request.account)
+        return replace(answer, client_parameters=parameters_of_action(intent, self._api.credentials))
 
     async def capture(self, request: MovementRequest) -> GatewayAnswer:
         """Capture the amount. What is left of the authorization is released."""
         params: stripe.params.PaymentIntentCaptureParams = {
-            "amount_to_capture": wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS),
+            "amount_to_capture": stripe_amount(request.amount_minor, request.currency),
             "expand": EXPANDED,
         }
-        call = self._sdk.v1.payment_intents.capture_async(
+        call = self._api.v1.payment_intents.capture_async(
             request.provider_reference, params, {"idempotency_key": request.idempotency_key}
         )
-        return _answer_of_intent(await self._one(call), Source(request.account))
+        return answer_of_intent(await self._api.one(call), request.account)
+
+    async def void(self, request: MovementRequest) -> GatewayAnswer:
+        """Cancel the payment intent, authorized or not yet. Stripe's own reasons leave no room for ours."""
+        params: stripe.params.PaymentIntentCancelParams = {"expand": EXPANDED}
+        call = self._api.v1.payment_intents.cancel_async(
+            request.provider_reference, params, {"idempotency_key": request.idempotency_key}
+        )
+        return answer_of_intent(await self._api.one(call), request.account)
+
+    async def increment_authorization(self, request: MovementRequest) -> GatewayAnswer:
+        """Raise the authorization to `amount_minor`, the new total. The card's issuer may decline."""
+        params: stripe.params.PaymentIntentIncrementAuthorizationParams = {
+            "amount": stripe_amount(request.amount_minor, request.currency),
+            "expand": EXPANDED,
+        }
+        call = self._api.v1.payment_intents.increment_authorization_async(
+            request.provider_reference, params, {"idempotency_key": request.idempotency_key}
+        )
+        return answer_of_intent(await self._api.one(call), request.account)
 
     async def refund(self, request: MovementRequest) -> GatewayAnswer:
         """Refund the amount. The reason is kept as metadata: Stripe's own reasons have consequences for the payer."""
-        params: stripe.params.RefundCreateParams = {
-            "payment_intent": request.provider_reference,
-            "amount": wire_amount(GATEWAY_NAME, request.amount_minor, request.currency, WIRE_EXPONENTS),
-            "metadata": {"payment_id": request.payment_id},
-        }
+        metadata = {"payment_id": request.payment_id, "command_id": request.idempotency_key}
         if request.reason is not None:
-            params["metadata"] = {"payment_id": request.payment_id, "reason": request.reason[:MAX_REASON_LENGTH]}
-        call = self._sdk.v1.refunds.create_async(params, {"idempotency_key": request.idempotency_key})
-        facts = _read([await self._one(call)], facts_of_refund, Source(request.account))
+            metadata["reason"] = request.reason[:MAX_REASON_LENGTH]
+        params: stripe.params.RefundCreateParams = {
+            "amount": stripe_amount(request.amount_minor, request.currency),
+            "metadata": metadata,
+        }
+        if links.is_link(request.provider_reference) and request.capture_reference is not None:
+            params["charge"] = request.capture_reference
+        else:
+            params["payment_intent"] = request.provider_reference
+        call = self._api.v1.refunds.create_async(params, {"idempotency_key": request.idempotency_key})
+        facts = read_facts([await self._api.one(call)], facts_of_refund, Source(request.account))
         return GatewayAnswer(provider_reference=request.provider_reference, facts=facts)
 
     async def fetch_status(self, request: StatusRequest) -> GatewayAnswer:
-        """Return what Stripe knows of the payment intent, its refunds and its disputes."""
-        source = Source(request.account)
+        """Return what Stripe knows of the payment intent, its refunds and its disputes.
+
+        A payment that is still named after its link is looked for behind the link.
+        """
         reference = request.provider_reference
-        intent = await self._one(self._sdk.v1.payment_intents.retrieve_async(reference, {"expand": EXPANDED}))
-        answer = _answer_of_intent(intent, source)
-        facts = list(answer.facts)
-        charge = charge_of(intent)
-        if charge.get("captured") is True:
-            found = await self._all(self._sdk.v1.refunds.list_async({"payment_intent": reference, "limit": PAGE_SIZE}))
-            facts += _read([refund for refund in found if not is_released_rest(refund)], facts_of_refund, source)
-        if charge.get("disputed") is True:
-            found = await self._all(self._sdk.v1.disputes.list_async({"payment_intent": reference, "limit": PAGE_SIZE}))
-            facts += _read(found, facts_of_dispute, source)
-        return replace(answer, facts=tuple(facts))
+        if not links.is_link(reference):
+            return await self._read_intent(reference, request.account)
+        behind = await links.read_link(self._api, reference, request.account)
+        answers = [await self._read_intent(intent_id, request.account) for intent_id in behind.intent_ids]
+        if len(answers) == 1:
+            return answers[0]
+        facts = (*behind.facts, *(fact for answer in answers for fact in answer.facts))
+        return GatewayAnswer(provider_reference=reference, facts=facts)
+
+    async def verify_redirect(self, request: RedirectRequest) -> GatewayAnswer:
+        """Read the payment that we know back. Stripe signs nothing that a browser brings, so none of it is believed.
+
+        Raises VerificationFailed when the browser came back from another payment.
+        """
+        check_redirect(request)
+        status = StatusRequest(
+            payment_id=request.payment_id, account=request.account, provider_reference=request.provider_reference
+        )
+        return await self.fetch_status(status)
+
+    async def setup_mandate(self, request: MandateRequest) -> MandateAnswer:
+        """Begin a mandate; see `mandates`."""
+        return await mandates.setup_mandate(self._api, request)
+
+    async def charge_mandate(self, request: MandateChargeRequest) -> GatewayAnswer:
+        """Charge a mandate; see `mandates`."""
+        return await mandates.charge_mandate(self._api, request)
+
+    async def store_payment_method(self, request: PaymentMethodRequest) -> StoredPaymentMethod:
+        """Keep a payment method; see `mandates`."""
+        return await mandates.store_payment_method(self._api, request)
+
+    async def create_payment_link(self, request: PaymentLinkRequest) -> PaymentLinkAnswer:
+        """Make a link to pay by; see `links`."""
+        return await links.create_payment_link(self._api, request)
+
+    async def cancel_payment_link(self, provider_reference: str) -> None:
+        """Make a link unusable; see `links`."""
+        await links.cancel_payment_link(self._api, provider_reference)
 
     async def aclose(self) -> None:
         """Close the connections, if any were opened."""
-        if "_http" in self.__dict__:
-            await self._http.close_async()  # type: ignore[no-untyped-call]  # unannotated in the SDK
+        await self._api.aclose()
 
-    @cached_property
-    def _http(self) -> "SdkHttpClient":
-        return SdkHttpClient(timeout=httpx.Timeout(self._timeouts.read_seconds, connect=self._timeouts.connect_seconds))
-
-    @cached_property
-    def _sdk(self) -> stripe.StripeClient:
-        api_base = self._credentials.api_base
-        return stripe.StripeClient(
-            self._credentials.secret_key.get_secret_value(),
-            http_client=self._http,
-            base_addresses={} if api_base is None else {"api": api_base},
-            max_network_retries=0,
-        )
-
-    async def _one(self, call: Awaitable[object]) -> Payload:
-        async with _in_our_terms(self._timeouts):
-            return _json_of(await call)
-
-    async def _all(self, call: Awaitable[stripe.ListObject[Item]]) -> list[Payload]:
-        async with _in_our_terms(self._timeouts):
-            return [_json_of(item) async for item in (await call).auto_paging_iter()]
-
-
-class SdkHttpClient(stripe.HTTPXClient):
-    """The SDK's client, handing bodies over in the way that httpx asks for; the SDK's own way is deprecated there."""
-
-    def _get_request_args_kwargs(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: str | bytes | None
-    ) -> tuple[list[str], dict[str, object]]:
-        return [method, url], {"headers": headers, "content": post_data or None, "timeout": self._timeout}
-
-
-@asynccontextmanager
-async def _in_our_terms(timeouts: Timeouts) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(timeouts.total_seconds):
-            yield
-    except (stripe.StripeError, TimeoutError) as error:
-        # Stripe repeats a part of a refused key in its message, which must not get into a log as the cause.
-        is_about_key = isinstance(error, stripe.AuthenticationError | stripe.PermissionError)
-        raise classify(error) from (None if is_about_key else error)
-
-
-def _json_of(answer: object) -> Payload:
-    if not isinstance(answer, stripe.StripeObject):
-        raise unreadable(GATEWAY_NAME)
-    return answer.to_dict()
-
-
-def _read(items: Sequence[Payload], read: Callable[[Payload, Source], list[Fact]], source: Source) -> tuple[Fact, ...]:
-    try:
-        return tuple(fact for item in items for fact in read(item, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
-
-
-def _answer_of_intent(intent: Payload, source: Source) -> GatewayAnswer:
-    try:
-        reference = require_identifier(intent, "id")
-        amount_minor, currency = read_money(intent.get("amount"), intent)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
-    facts = _read([intent], facts_of_intent, source)
-    return GatewayAnswer(provider_reference=reference, facts=facts, amount_minor=amount_minor, currency=currency)
+    async def _read_intent(self, reference: str, account: str) -> GatewayAnswer:
+        api, source = self._api, Source(account)
+        intent = await api.one(api.v1.payment_intents.retrieve_async(reference, {"expand": EXPANDED}))
+        answer = answer_of_intent(intent, account)
+        facts = list(answer.facts)
+        charge = charge_of(intent)
+        if charge.get("captured") is True:
+            found = await api.all(api.v1.refunds.list_async({"payment_intent": reference, "limit": PAGE_SIZE}))
+            facts += read_facts([refund for refund in found if not is_released_rest(refund)], facts_of_refund, source)
+        if charge.get("disputed") is True:
+            found = await api.all(api.v1.disputes.list_async({"payment_intent": reference, "limit": PAGE_SIZE}))
+            facts += read_facts(found, facts_of_dispute, source)
+        return replace(answer, facts=tuple(facts))

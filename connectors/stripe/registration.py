@@ -38,6 +38,12 @@ class StripeCredentials(CredentialsModel):
         title="Previous webhook signing secret",
         description="Still accepted after the secret was rolled. Remove it when Stripe has let the old one expire.",
     )
+    payment_link_return_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        title="Page after paying by a link",
+        description="Where the payer goes after paying by a link that expires. Such links cannot be made without it.",
+    )
     api_base: str | None = Field(
         default=None,
         pattern=API_BASE_PATTERN,
@@ -64,11 +70,20 @@ REGISTRATION = Registration(
         {
             Capability.VERIFIES_WEBHOOKS,
             Capability.CREATES_ORDERS,
+            Capability.AUTHORIZES,
             Capability.CAPTURES,
             Capability.PARTIAL_CAPTURES,
+            Capability.VOIDS,
             Capability.REFUNDS,
             Capability.PARTIAL_REFUNDS,
             Capability.FETCHES_STATUS,
+            Capability.INCREMENTS_AUTHORIZATION,
+            Capability.VERIFIES_REDIRECTS,
+            Capability.SETS_UP_MANDATES,
+            Capability.CHARGES_MANDATES,
+            Capability.STORES_PAYMENT_METHODS,
+            Capability.CREATES_PAYMENT_LINKS,
+            Capability.REPEATS_SAFELY,
         }
     ),
     currencies=frozenset(EXPONENTS),

@@ -165,18 +165,20 @@ def facts_of_dispute(dispute: Payload, source: Source) -> list[Fact]:
 
 
 def facts_of_session(session: Payload, source: Source, status: str | None = None) -> list[Fact]:
-    """Return what a checkout session says of its payment intent, if it has one.
+    """Return what a checkout session says of its payment intent, or of itself when it expired without one.
 
-    A paid session does not name the charge that holds the money. It is a hint to read the intent, which does.
+    A paid session does not name the charge that holds the money. It is a hint to read the intent, which does. A session
+    that somebody opened through a payment link says nothing when it expires: the link is still there.
     """
     told = status or str(session.get("payment_status"))
     kind = map_status("checkout.session", told)
     intent_id = name_of(session.get("payment_intent"))
-    if kind is None or intent_id is None:
+    is_expired = kind is FactKind.CANCELLED
+    if kind is None or (intent_id is None and not is_expired) or (is_expired and session.get("payment_link")):
         return []
     trust = Trust.HINT if told == "paid" else Trust.SIGNED
-    created = session.get("created")
-    return [source.fact(kind, (intent_id,), created, payment_id=_payment_id(session), trust=trust)]
+    reference = intent_id or require_identifier(session, "id")
+    return [source.fact(kind, (reference,), session.get("created"), payment_id=_payment_id(session), trust=trust)]
 
 
 def charge_id_of(intent: Payload) -> str | None:

@@ -71,6 +71,8 @@ _READERS: Mapping[str, Callable[[Payload, Source], list[Fact]]] = {
 }
 """How the object of each event is read. Where the object's status does not say what happened, the event's name does."""
 
+_ABOUT_MANDATES = ("setup_intent.", "mandate.")
+
 _SAYS_NOTHING = {
     "payment_intent.created": "the payment intent waits for the payer",
     "charge.refunded": "the refund events carry the refunds",
@@ -154,6 +156,8 @@ def _not_ours(event: Payload, *, is_live: bool | None) -> str | None:
 
 
 def _explanation(event_type: str, item: Payload) -> str:
+    if event_type.startswith(_ABOUT_MANDATES):
+        return f"{event_type} is about a mandate, whose state is read back when it is charged"
     if event_type not in _READERS:
         return f"unmapped event type {event_type}"
     known = _SAYS_NOTHING.get(event_type)

@@ -1,6 +1,8 @@
-"""A stand-in for Razorpay: the documented orders, payments and refunds in memory, and webhooks signed its way.
+"""A stand-in for Razorpay: the documented API in memory, and webhooks signed its way.
 
-Under `/_control/` is what Razorpay leaves to the payer and to banks: paying an order, and settling a refund.
+It has orders, payments, refunds, payment links, customers, registration links and recurring payments. Under
+`/_control/` is what Razorpay leaves to the payer and to banks: paying an order or a link, confirming a mandate,
+settling a refund.
 Run it with `python -m devstack.gateways.razorpay --port N`.
 """
 
@@ -19,7 +21,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from devstack.gateways.razorpay_ledger import Entity, RazorpayLedger, Refusal
+from devstack.gateways.razorpay_entities import Entity, Refusal
+from devstack.gateways.razorpay_ledger import RazorpayLedger
+from devstack.gateways.razorpay_links import RazorpayLinks
+from devstack.gateways.razorpay_mandates import RazorpayMandates
 
 KEY_ID = "rzp_test_paystream"
 KEY_SECRET = "stand-in-without-money"  # noqa: S105 - it opens nothing but this stand-in
@@ -31,6 +36,7 @@ Answer = Callable[[Request, Entity], Entity]
 def create_app(*, key_id: str = KEY_ID, key_secret: str = KEY_SECRET, refund_status: str = "processed") -> Starlette:
     """Build the application. `refund_status` is the state that new refunds begin in: processed or pending."""
     ledger = RazorpayLedger(refund_status)
+    links, mandates = RazorpayLinks(ledger, key_secret), RazorpayMandates(ledger, key_secret)
     expected = "Basic " + base64.b64encode(f"{key_id}:{key_secret}".encode()).decode()
 
     def api(path: str, method: str, answer: Answer) -> Route:
@@ -48,8 +54,19 @@ def create_app(*, key_id: str = KEY_ID, key_secret: str = KEY_SECRET, refund_sta
         api("/payments/{id}/refund", "POST", lambda request, body: ledger.refund(_id(request), body, _key(request))),
         api("/payments/{id}/refunds", "GET", lambda request, _: _collection(ledger.refunds_of(_id(request)), request)),
         api("/refunds/{id}", "GET", lambda request, _: ledger.find_refund(_id(request))),
+        api("/payments/create/recurring", "POST", lambda _, body: mandates.charge(body)),
+        api("/payment_links", "POST", lambda _, body: links.create(body)),
+        api("/payment_links", "GET", lambda request, _: {"payment_links": links.find_all(_reference(request))}),
+        api("/payment_links/{id}", "GET", lambda request, _: links.find(_id(request))),
+        api("/payment_links/{id}/cancel", "POST", lambda request, _: links.cancel(_id(request))),
+        api("/customers", "POST", lambda _, body: mandates.create_customer(body)),
+        api("/customers/{id}", "GET", lambda request, _: mandates.customer(_id(request))),
+        api("/subscription_registration/auth_links", "POST", lambda _, body: mandates.register(body)),
+        api("/invoices/{id}", "GET", lambda request, _: mandates.invoice(_id(request))),
         control("/ready", "GET", lambda _, __: {"ready": True}),
         control("/orders/{id}/pay", "POST", lambda request, body: ledger.pay(_id(request), body)),
+        control("/payment_links/{id}/pay", "POST", lambda request, _: links.pay(_id(request))),
+        control("/invoices/{id}/pay", "POST", lambda request, _: mandates.confirm(_id(request))),
         control("/refunds/{id}", "POST", lambda request, body: ledger.settle_refund(_id(request), body)),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
@@ -124,6 +141,10 @@ def _collection(items: list[Entity], request: Request) -> Entity:
 
 def _id(request: Request) -> str:
     return str(request.path_params["id"])
+
+
+def _reference(request: Request) -> str:
+    return request.query_params.get("reference_id", "")
 
 
 def _key(request: Request) -> str | None:

@@ -1,33 +1,24 @@
 """What the stand-in for Razorpay remembers: orders, payments and refunds, and the rules Razorpay documents for them."""
 
 import re
-import secrets
-import string
 import time
-from collections.abc import Iterable
-from typing import Any
 
-Entity = dict[str, Any]
+from devstack.gateways.razorpay_entities import (
+    Entity,
+    Refusal,
+    amount_in,
+    find,
+    new_id,
+    notes_in,
+    refuse_others,
+)
 
 MAX_RECEIPT_LENGTH = 40
-MAX_NOTES = 15
-MAX_NOTE_LENGTH = 256
 SMALLEST_INR = 100
 
 _ORDER_FIELDS = frozenset({"amount", "currency", "receipt", "unique_receipt", "notes", "payment"})
 _REFUND_FIELDS = frozenset({"amount", "speed", "notes", "receipt"})
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{10,}")
-_ALPHABET = string.ascii_letters + string.digits
-
-
-class Refusal(Exception):
-    """A request that Razorpay would refuse, with the words and the HTTP status it would use."""
-
-    def __init__(self, description: str, *, status_code: int = 400, field: str | None = None) -> None:
-        super().__init__(description)
-        self.description = description
-        self.status_code = status_code
-        self.field = field
 
 
 class RazorpayLedger:
@@ -43,9 +34,9 @@ class RazorpayLedger:
 
     def create_order(self, body: Entity) -> Entity:
         """Create an order. With `unique_receipt`, a receipt seen before gives the order it belongs to."""
-        _refuse_others(body, _ORDER_FIELDS)
-        amount, currency = _amount_in(body), body.get("currency")
-        receipt, notes = body.get("receipt"), _notes_in(body)
+        refuse_others(body, _ORDER_FIELDS)
+        amount, currency = amount_in(body), body.get("currency")
+        receipt, notes = body.get("receipt"), notes_in(body)
         if not isinstance(currency, str) or not re.fullmatch("[A-Z]{3}", currency):
             raise Refusal("The currency field is required.", field="currency")
         if currency == "INR" and amount < SMALLEST_INR:
@@ -61,7 +52,7 @@ class RazorpayLedger:
         if not isinstance(payment, dict) or payment.get("capture") not in {"automatic", "manual"}:
             raise Refusal("The capture field is invalid.", field="payment")
         order: Entity = {
-            "id": _new_id("order"),
+            "id": new_id("order"),
             "entity": "order",
             "amount": amount,
             "amount_paid": 0,
@@ -80,11 +71,11 @@ class RazorpayLedger:
 
     def order(self, order_id: str) -> Entity:
         """Return an order."""
-        return _find(self._orders, order_id)
+        return find(self._orders, order_id)
 
     def payment(self, payment_id: str) -> Entity:
         """Return a payment."""
-        return _find(self._payments, payment_id)
+        return find(self._payments, payment_id)
 
     def payments_of(self, order_id: str) -> list[Entity]:
         """Return the payments made on an order."""
@@ -98,12 +89,12 @@ class RazorpayLedger:
 
     def find_refund(self, refund_id: str) -> Entity:
         """Return a refund."""
-        return _find(self._refunds, refund_id)
+        return find(self._refunds, refund_id)
 
     def capture(self, payment_id: str, body: Entity) -> Entity:
         """Capture an authorized payment, always as a whole."""
         payment = self.payment(payment_id)
-        amount = _amount_in(body)
+        amount = amount_in(body)
         if payment["status"] != "authorized":
             raise Refusal("This payment has already been captured" if payment["captured"] else "Invalid payment status")
         if body.get("currency", payment["currency"]) != payment["currency"]:
@@ -119,10 +110,10 @@ class RazorpayLedger:
             known = self._refund_made_with(idempotency_key, payment_id, body)
             if known is not None:
                 return known
-        _refuse_others(body, _REFUND_FIELDS)
-        payment, notes = self.payment(payment_id), _notes_in(body)
+        refuse_others(body, _REFUND_FIELDS)
+        payment, notes = self.payment(payment_id), notes_in(body)
         left = payment["amount"] - payment["amount_refunded"]
-        amount = _amount_in(body) if "amount" in body else left
+        amount = amount_in(body) if "amount" in body else left
         if not payment["captured"]:
             raise Refusal("The payment status should be captured for action to be taken")
         if left == 0:
@@ -130,7 +121,7 @@ class RazorpayLedger:
         if amount > left:
             raise Refusal("The refund amount provided is greater than amount captured", field="amount")
         refund: Entity = {
-            "id": _new_id("rfnd"),
+            "id": new_id("rfnd"),
             "entity": "refund",
             "amount": amount,
             "currency": payment["currency"],
@@ -163,7 +154,7 @@ class RazorpayLedger:
             raise Refusal("The outcome is authorized, captured or failed", field="outcome")
         if order["status"] == "paid":
             raise Refusal("Your payment has been declined as the order is already paid.")
-        payment = _new_payment(order, str(body.get("method", "upi")), _notes_in(body))
+        payment = _new_payment(order, str(body.get("method", "upi")), notes_in(body))
         self._payments[payment["id"]] = payment
         order["attempts"] += 1
         order["status"] = "attempted"
@@ -210,7 +201,7 @@ class RazorpayLedger:
 
 def _new_payment(order: Entity, method: str, notes: Entity) -> Entity:
     return {
-        "id": _new_id("pay"),
+        "id": new_id("pay"),
         "entity": "payment",
         "amount": order["amount"],
         "currency": order["currency"],
@@ -240,37 +231,3 @@ def _new_payment(order: Entity, method: str, notes: Entity) -> Entity:
         "acquirer_data": {},
         "created_at": int(time.time()),
     }
-
-
-def _find(entities: dict[str, Entity], entity_id: str) -> Entity:
-    if entity_id not in entities:
-        raise Refusal("The id provided does not exist")
-    return entities[entity_id]
-
-
-def _amount_in(body: Entity) -> int:
-    amount = body.get("amount")
-    if type(amount) is not int:
-        raise Refusal("The amount must be an integer.", field="amount")
-    if amount <= 0:
-        raise Refusal("The amount must be at least 1.", field="amount")
-    return amount
-
-
-def _notes_in(body: Entity) -> Entity:
-    notes = body.get("notes") or {}
-    if not isinstance(notes, dict) or len(notes) > MAX_NOTES:
-        raise Refusal("The notes may not be more than 15 key-value pairs.", field="notes")
-    if any(len(str(value)) > MAX_NOTE_LENGTH for value in notes.values()):
-        raise Refusal("A note may not be greater than 256 characters.", field="notes")
-    return notes
-
-
-def _refuse_others(body: Iterable[str], known: frozenset[str]) -> None:
-    others = sorted(set(body) - known)
-    if others:
-        raise Refusal(f"{', '.join(others)} is/are not required and should not be sent")
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(14))

@@ -1,24 +1,30 @@
 """Every test of the behaviour suite runs once for each registered gateway; stand-ins answer for the gateways."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
-from pathlib import Path
 
+import httpx
 import pytest
 
+from connectors.base import Capability
+from connectors.razorpay.client import RazorpayConnector
 from connectors.registry import registrations
-from devstack.ports import accepts_connections, free_port
-from devstack.processes import ManagedProcess
+from connectors.stripe.client import StripeConnector
+from devstack.gateways.razorpay import KEY_ID, KEY_SECRET
 from tests.connectors.case import GatewayCases
+from tests.connectors.keyed_stripe import Control
+from tests.connectors.keyed_stripe import connect as at_keyed_stripe
+from tests.connectors.local_razorpay import Payer
+from tests.connectors.local_razorpay import connect as at_razorpay
+from tests.gateways.serving import serving
 
-START_SECONDS = 30.0
+WITH_AN_API = [item.key for item in registrations() if item.has(Capability.VERIFIES_WEBHOOKS)]
 
 
-@pytest.fixture(params=[registration.key for registration in registrations()])
+@pytest.fixture(params=WITH_AN_API)
 def cases(request: pytest.FixtureRequest) -> GatewayCases:
-    """The gateway's table of cases; a gateway without one fails here."""
+    """The table of cases of a gateway that has an API; a gateway without a table fails here."""
     module = import_module(f"tests.connectors.cases.{request.param}")
     table = module.CASES
     assert isinstance(table, GatewayCases)
@@ -27,8 +33,15 @@ def cases(request: pytest.FixtureRequest) -> GatewayCases:
 
 @pytest.fixture(scope="session")
 def local_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a local Stripe."""
+    """The URL of localstripe, which others have written."""
     with serving("devstack.gateways.local_stripe", tmp_path_factory.mktemp("stripe")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def keyed_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the local Stripe that honours idempotency keys."""
+    with serving("tests.gateways.stripe", tmp_path_factory.mktemp("keyed-stripe")) as url:
         yield url
 
 
@@ -39,13 +52,37 @@ def local_razorpay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def serving(module: str, directory: Path) -> Iterator[str]:
-    """Run a stand-in in a process of its own."""
-    port, process = free_port(), ManagedProcess(module)
-    process.start([sys.executable, "-m", module, "--port", str(port)], directory / "server.log")
-    try:
-        process.wait_until(lambda: accepts_connections(port), START_SECONDS)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.stop()
+@pytest.fixture
+async def stripe(keyed_stripe: str) -> AsyncIterator[StripeConnector]:
+    """A connector at the local Stripe that honours idempotency keys."""
+    connector = at_keyed_stripe(keyed_stripe)
+    yield connector
+    await connector.aclose()
+
+
+@pytest.fixture
+async def control(keyed_stripe: str) -> AsyncIterator[Control]:
+    """The other side of that local Stripe."""
+    async with httpx.AsyncClient(base_url=keyed_stripe) as http:
+        yield Control(http)
+
+
+@pytest.fixture
+async def razorpay(local_razorpay: str) -> AsyncIterator[RazorpayConnector]:
+    """A connector at the local Razorpay."""
+    connector = at_razorpay(local_razorpay)
+    yield connector
+    await connector.aclose()
+
+
+@pytest.fixture
+async def payer(local_razorpay: str) -> AsyncIterator[Payer]:
+    """The other side of the local Razorpay."""
+    async with httpx.AsyncClient(base_url=local_razorpay, auth=(KEY_ID, KEY_SECRET)) as http:
+        yield Payer(http)
+
+
+@pytest.fixture
+def key() -> str:
+    """The id of a command that no other test has."""
+    return f"command-{secrets.token_hex(8)}"

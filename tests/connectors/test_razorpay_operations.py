@@ -2,57 +2,27 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
-import httpx
 import pytest
 
 from connectors.base import MovementRequest, OrderRequest, StatusRequest
 from connectors.outcomes import Timeouts
 from connectors.razorpay.client import RazorpayConnector
 from connectors.razorpay.registration import RazorpayCredentials
-from devstack.gateways.razorpay import KEY_ID, KEY_SECRET, build_event, sign_webhook
+from devstack.gateways.razorpay import KEY_ID, build_event, sign_webhook
 from domain.errors import GatewayRejected, GatewayUnavailable
 from domain.facts import Fact, FactKind
 from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.razorpay import CASES
 from tests.connectors.fault_server import fault_server, is_silent
-
-CREDENTIALS = {**CASES.credentials, "key_id": KEY_ID, "key_secret": KEY_SECRET}
-
-
-@pytest.fixture
-async def connector(local_razorpay: str) -> AsyncIterator[RazorpayConnector]:
-    connector = RazorpayConnector(RazorpayCredentials.model_validate({**CREDENTIALS, "api_base": local_razorpay}))
-    yield connector
-    await connector.aclose()
-
-
-class Payer:
-    """Pays orders as a payer does, and settles refunds as banks do."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def pay(self, order_id: str, outcome: str | None = None) -> dict[str, Any]:
-        return await self._control(f"/_control/orders/{order_id}/pay", {} if outcome is None else {"outcome": outcome})
-
-    async def settle(self, refund_id: str, status: str) -> dict[str, Any]:
-        return await self._control(f"/_control/refunds/{refund_id}", {"status": status})
-
-    async def _control(self, path: str, body: dict[str, str]) -> dict[str, Any]:
-        response = await self._http.post(path, json=body)
-        response.raise_for_status()
-        answer: dict[str, Any] = response.json()
-        return answer
+from tests.connectors.local_razorpay import CREDENTIALS, Payer
 
 
 @pytest.fixture
-async def payer(local_razorpay: str) -> AsyncIterator[Payer]:
-    async with httpx.AsyncClient(base_url=local_razorpay) as http:
-        yield Payer(http)
+def connector(razorpay: RazorpayConnector) -> RazorpayConnector:
+    """The connector under test."""
+    return razorpay
 
 
 @pytest.fixture
@@ -274,3 +244,15 @@ async def test_the_stand_ins_webhooks_say_what_its_api_says(
         read.movement_reference,
     )
     assert fact.occurred_at.timestamp() == json.loads(body)["created_at"]
+
+
+async def test_a_payment_without_an_order_is_read_back_by_itself(
+    connector: RazorpayConnector, payer: Payer, order: OrderRequest
+) -> None:
+    reference = (await connector.create_order(order)).provider_reference
+    payment = await payer.pay(reference, "captured")
+    request = StatusRequest(payment_id=None, account=ACCOUNT, provider_reference=payment["id"])
+    answer = await connector.fetch_status(request)
+
+    assert answer.provider_reference == payment["id"]
+    assert said(answer.facts) == [(FactKind.CAPTURED, 50000)]

@@ -1,17 +1,64 @@
 """A registration says what the gateway's connector really has, and no more."""
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from connectors.base import PROTOCOLS, Capability, CredentialsModel
-from connectors.registry import build_connector
+import connectors
+from connectors.base import PROTOCOLS, Capability, CredentialsModel, Registration
+from connectors.registry import build_connector, registrations
 from domain.errors import InvalidInput
 from domain.money import EXPONENTS
 from tests.connectors.case import GatewayCases
 
-REFINEMENTS = {Capability.PARTIAL_CAPTURES: Capability.CAPTURES, Capability.PARTIAL_REFUNDS: Capability.REFUNDS}
+REFINEMENTS = {
+    Capability.PARTIAL_CAPTURES: Capability.CAPTURES,
+    Capability.MULTIPLE_CAPTURES: Capability.PARTIAL_CAPTURES,
+    Capability.PARTIAL_REFUNDS: Capability.REFUNDS,
+}
+FILES = {"__init__", "client", "errors", "registration", "status", "webhooks"}
+
+every_gateway = pytest.mark.parametrize("registration", registrations(), ids=lambda registration: registration.key)
+
+
+@every_gateway
+def test_every_gateway_has_the_same_files(registration: Registration) -> None:
+    folder = Path(connectors.__path__[0]) / registration.key
+
+    assert {path.stem for path in folder.glob("*.py")} >= FILES
+
+
+@every_gateway
+def test_every_gateway_is_described(registration: Registration) -> None:
+    assert registration.display_name
+    assert registration.description.endswith(".")
+    assert registration.currencies
+    assert registration.currencies <= EXPONENTS.keys()
+    assert registration.countries
+    assert all(re.fullmatch("[A-Z]{2}", country) for country in registration.countries)
+    assert registration.payment_methods
+
+
+@every_gateway
+def test_every_gateway_explains_its_credentials(registration: Registration) -> None:
+    for name, field in registration.credentials.model_fields.items():
+        assert field.title, name
+        assert field.description, name
+
+
+@every_gateway
+def test_partial_operations_refine_operations_that_are_there(registration: Registration) -> None:
+    capabilities = registration.capabilities
+
+    assert {REFINEMENTS[capability] for capability in capabilities & REFINEMENTS.keys()} <= capabilities
+
+
+@every_gateway
+def test_another_gateways_credentials_are_refused(registration: Registration) -> None:
+    with pytest.raises(InvalidInput):
+        build_connector(registration.key, CredentialsModel())
 
 
 def test_the_connector_has_exactly_the_protocols_it_is_registered_with(cases: GatewayCases) -> None:
@@ -22,22 +69,10 @@ def test_the_connector_has_exactly_the_protocols_it_is_registered_with(cases: Ga
     assert has == registration.capabilities & PROTOCOLS.keys()
 
 
-def test_partial_operations_refine_operations_that_are_there(cases: GatewayCases) -> None:
-    capabilities = cases.registration.capabilities
-
-    assert {REFINEMENTS[capability] for capability in capabilities & REFINEMENTS.keys()} <= capabilities
-
-
-def test_the_registration_is_complete(cases: GatewayCases) -> None:
+def test_callbacks_are_signed_in_a_header_required_at_the_door(cases: GatewayCases) -> None:
     registration = cases.registration
 
     assert registration.key == cases.gateway
-    assert registration.display_name
-    assert registration.description.endswith(".")
-    assert registration.currencies
-    assert registration.currencies <= EXPONENTS.keys()
-    assert all(re.fullmatch("[A-Z]{2}", country) for country in registration.countries)
-    assert registration.payment_methods
     assert cases.signature_header in registration.required_headers
     assert registration.acknowledgement.status_code == 200
 
@@ -48,13 +83,10 @@ def test_a_genuine_callback_carries_the_headers_required_at_the_door(cases: Gate
     assert names >= set(cases.registration.required_headers)
 
 
-def test_every_credential_is_explained(cases: GatewayCases) -> None:
+def test_every_account_names_its_secrets_and_may_name_a_stand_in(cases: GatewayCases) -> None:
     fields = cases.registration.credentials.model_fields
 
     assert fields.keys() >= {"webhook_secret", "previous_webhook_secret", "api_base"}
-    for name, field in fields.items():
-        assert field.title, name
-        assert field.description, name
 
 
 def test_secrets_are_typed_as_secrets(cases: GatewayCases) -> None:
@@ -91,8 +123,3 @@ def test_an_api_base_is_a_plain_origin(cases: GatewayCases, api_base: str, *, is
     else:
         with pytest.raises(ValidationError):
             cases.registration.credentials.model_validate(values)
-
-
-def test_another_gateways_credentials_are_refused(cases: GatewayCases) -> None:
-    with pytest.raises(InvalidInput):
-        build_connector(cases.gateway, CredentialsModel())

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.base import MovementRequest, OrderRequest, StatusRequest
+from connectors.base import MandateRequest, MovementRequest, OrderRequest, PaymentMethodRequest, StatusRequest
 from connectors.stripe.client import StripeConnector
 from connectors.stripe.registration import StripeCredentials
 from domain.errors import GatewayRejected
@@ -33,13 +33,12 @@ class Payer:
         self._http = http
 
     async def confirm(self, intent_id: str, card: str = GOOD_CARD) -> httpx.Response:
-        details = {"card[number]": card, "card[exp_month]": "12", "card[exp_year]": "2030", "card[cvc]": "123"}
-        method = await self._post("/v1/payment_methods", {"type": "card", **details})
-        await self._post(f"/v1/payment_intents/{intent_id}", {"payment_method": method["id"]})
+        await self._post(f"/v1/payment_intents/{intent_id}", {"payment_method": await self.method(card)})
         return await self._http.post(f"/v1/payment_intents/{intent_id}/confirm")
 
-    async def cancel(self, intent_id: str) -> None:
-        await self._post(f"/v1/payment_intents/{intent_id}/cancel", {})
+    async def method(self, card: str = GOOD_CARD) -> str:
+        details = {"card[number]": card, "card[exp_month]": "12", "card[exp_year]": "2030", "card[cvc]": "123"}
+        return str((await self._post("/v1/payment_methods", {"type": "card", **details}))["id"])
 
     async def _post(self, path: str, data: dict[str, str]) -> dict[str, Any]:
         response = await self._http.post(path, data=data)
@@ -169,11 +168,40 @@ async def test_a_challenge_requires_action(connector: StripeConnector, payer: Pa
     assert said(await facts_at(connector, reference)) == [(FactKind.REQUIRES_ACTION, None)]
 
 
-async def test_a_cancelled_intent_is_cancelled(connector: StripeConnector, payer: Payer) -> None:
-    reference = (await connector.create_order(order())).provider_reference
-    await payer.cancel(reference)
+@pytest.mark.parametrize("is_authorized", [True, False])
+async def test_a_void_cancels_the_intent(connector: StripeConnector, payer: Payer, *, is_authorized: bool) -> None:
+    reference = (await connector.create_order(order(manual_capture=True))).provider_reference
+    if is_authorized:
+        await payer.confirm(reference)
+    answer = await connector.void(movement(reference, 1000))
 
-    assert said(await facts_at(connector, reference)) == [(FactKind.CANCELLED, None)]
+    assert said(answer.facts) == [(FactKind.CANCELLED, None)]
+    assert await facts_at(connector, reference) == answer.facts
+
+
+async def test_a_card_is_stored_for_a_customer(connector: StripeConnector, payer: Payer) -> None:
+    token = await payer.method()
+    stored = await connector.store_payment_method(
+        PaymentMethodRequest(account=ACCOUNT, idempotency_key="command-3", customer_id="customer-1", token=token)
+    )
+
+    assert (stored.provider_reference, stored.kind, stored.brand) == (token, "card", "visa")
+    assert (stored.last_four, stored.expires) == ("4242", "12/2030")
+
+
+async def test_a_mandate_waits_for_the_payer(connector: StripeConnector) -> None:
+    answer = await connector.setup_mandate(
+        MandateRequest(
+            mandate_id="mandate-1",
+            account=ACCOUNT,
+            idempotency_key="command-4",
+            customer_id="customer-1",
+            currency="USD",
+        )
+    )
+
+    assert answer.status == "pending"
+    assert answer.client_parameters["client_secret"].startswith(f"{answer.provider_reference}_secret_")
 
 
 async def test_an_unknown_payment_is_refused(connector: StripeConnector) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from aiokafka.errors import OutOfOrderSequenceNumber
 
 from agents.guard import DEAD_LETTERS_PER_MINUTE, Guard
 from agents.records import Record
@@ -116,3 +117,14 @@ async def test_the_same_number_of_dead_letters_spread_over_hours_does_not() -> N
         fixture.now += 10
         await fixture.guard.run([record], process)
     assert len(fixture.graveyard.buried) == DEAD_LETTERS_PER_MINUTE * 2
+
+
+async def test_a_broken_producer_stops_the_process_and_buries_nothing() -> None:
+    fixture = Fixture()
+
+    async def process(_: Sequence[Record]) -> None:
+        raise OutOfOrderSequenceNumber
+
+    with pytest.raises(Stopped, match="broken for good"):
+        await fixture.guard.run(records(4), process)
+    assert fixture.graveyard.buried == []

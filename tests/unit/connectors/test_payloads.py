@@ -12,6 +12,7 @@ from connectors.payloads import (
     numbered,
     optional_identifier,
     optional_text,
+    optional_url,
     parse_object,
     require_identifier,
 )
@@ -106,3 +107,11 @@ def test_the_facts_of_one_event_are_numbered_from_the_second() -> None:
     ids = [numbered_fact.gateway_event_id for numbered_fact in numbered([fact("evt_1"), fact("evt_1"), fact("evt_1")])]
 
     assert ids == ["evt_1", "evt_1#2", "evt_1#3"]
+
+
+def test_an_address_is_of_a_page_on_the_web() -> None:
+    long = "https://pay.example/" + "x" * 1_000
+
+    assert [optional_url(value) for value in (long, "http://pay.example/1#a")] == [long, "http://pay.example/1#a"]
+    for value in (None, 7, "", "javascript:alert(1)", "ftp://pay.example", "https://pay.example/a b", "https://"):
+        assert optional_url(value) is None, value

@@ -1,8 +1,9 @@
 """What operators can ask of the ingress."""
 
 import pytest
+from aiokafka.errors import OutOfOrderSequenceNumber
 
-from tests.unit.webhook_ingress.stand_ins import StandInProducer, open_door
+from tests.unit.webhook_ingress.stand_ins import StandInProducer, open_door, until
 
 
 async def test_it_is_live_whatever_happens_to_its_surroundings() -> None:
@@ -10,6 +11,16 @@ async def test_it_is_live_whatever_happens_to_its_surroundings() -> None:
         door.broker[0] = door.directory.is_ready = False
         response = await door.client.get("/livez")
     assert (response.status_code, response.json()) == (200, {"status": "live"})
+
+
+async def test_it_asks_to_be_restarted_when_it_will_never_connect_again() -> None:
+    producer = StandInProducer(error=OutOfOrderSequenceNumber())
+    async with open_door(producer=producer) as door:
+        producer.start_errors.append(ZeroDivisionError("a bug"))
+        await door.post()
+        await until(lambda: not producer.start_errors)
+        response = await door.client.get("/livez")
+    assert (response.status_code, response.json()) == (503, {"status": "lost"})
 
 
 @pytest.mark.parametrize(("broker", "directory"), [(True, True), (True, False), (False, True), (False, False)])

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from connectors.razorpay.client import receipt_of, refund_key
+from connectors.razorpay.api import receipt_of
+from connectors.razorpay.client import refund_key
 
 
 @pytest.mark.parametrize("payment_id", ["payment-1", "x" * 40])
