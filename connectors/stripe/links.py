@@ -36,7 +36,7 @@ def is_link(provider_reference: str) -> bool:
 
 
 async def create_payment_link(api: StripeApi, request: PaymentLinkRequest) -> PaymentLinkAnswer:
-    """Make a link. Payments made by it carry our `payment_id` as metadata.
+    """Make a link. The payment made by a one-time link carries our `payment_id` as metadata.
 
     Raises GatewayRejected for a reusable link that expires, which Stripe does not have, and for one that expires while
     the account has no `payment_link_return_url`, which checkout sessions need.
@@ -127,4 +127,7 @@ async def _create_session(api: StripeApi, request: PaymentLinkRequest, expires_a
 
 
 def _metadata(request: PaymentLinkRequest) -> dict[str, str]:
+    """What payments made by the link echo. Several payers of a reusable link must not fold into one payment."""
+    if request.reusable:
+        return {"payment_link_id": request.payment_link_id}
     return {"payment_id": request.payment_id, "payment_link_id": request.payment_link_id}

@@ -70,6 +70,7 @@ async def test_a_reusable_link_is_paid_again_and_again(stripe: StripeConnector, 
 
     assert said(facts) == [(FactKind.CAPTURED, 1000)] * 2
     assert {fact.provider_reference for fact in facts} == {session["payment_intent"] for session in sessions}
+    assert {fact.payment_id for fact in facts} == {None}
 
 
 @pytest.mark.parametrize("lifetime", [None, timedelta(hours=1)])
