@@ -35,12 +35,13 @@ test: $(STAMP) ## Every test, on a real broker and a real PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
 .PHONY: check
-check: $(STAMP) ## Lint, types, import law, compose file, wire contract
+check: $(STAMP) ## Lint, types, import law, compose file, wire contract, lifecycle document
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/paystream topics export-asyncapi --check docs/asyncapi.json
+	@$(BIN)/paystream docs lifecycle --check docs/lifecycle.md
 	@if docker compose version >/dev/null 2>&1; then docker compose config --no-interpolate --quiet && echo "docker-compose.yml is valid"; \
 	else echo "docker compose is not here: docker-compose.yml is checked by tests/unit/test_compose.py alone"; fi
 

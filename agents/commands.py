@@ -4,16 +4,22 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
+import structlog
+from pydantic import ValidationError
+
 from agents.guard import Guard
 from agents.metrics import COMMANDS
 from agents.records import Record
 from agents.retry_policy import delay_seconds
-from domain.errors import GatewayUnavailable
+from domain.errors import CommandConflict, GatewayUnavailable, InvalidInput, MalformedPayload
 from services.commands.runner import CommandRunner
-from topics.commands import Command, PaymentCommand
+from topics.commands import Command, CommandResult, PaymentCommand
+from topics.unreadable_commands import explain, read_identity
 
 ATTEMPTS = 6
 """How often a gateway that certainly did nothing is asked before the command fails."""
+
+_log = structlog.get_logger(__name__)
 
 
 class CommandsAgent:
@@ -38,18 +44,37 @@ class CommandsAgent:
             await self._guard.run_single(record, self._run_one)
 
     async def _run_one(self, record: Record) -> None:
-        command = PaymentCommand.model_validate_json(record.value).command
+        try:
+            command = PaymentCommand.model_validate_json(record.value).command
+        except ValidationError as error:
+            await self._refuse(record.value, explain(error))
+            return
         gateway = await self._runner.gateway_of(command)
         async with self._slots[gateway]:
             result = await self._run_patiently(command)
-        COMMANDS.labels(kind=command.kind, outcome=result).inc()
+        _note(result)
 
-    async def _run_patiently(self, command: Command) -> str:
+    async def _refuse(self, value: bytes, error: InvalidInput) -> None:
+        """Answer a command that cannot be read, if it can be read whose it is; else it is a dead letter."""
+        identity = read_identity(value)
+        if identity is None:
+            raise MalformedPayload(f"a command that names no command_id, account and subject: {error.message}")
+        result = await self._runner.refuse_unreadable(identity, error)
+        _note(result)
+
+    async def _run_patiently(self, command: Command) -> CommandResult:
         for attempt in range(ATTEMPTS):
             try:
-                return (await self._runner.run(command)).outcome
+                return await self._runner.run(command)
             except GatewayUnavailable as error:
                 if attempt == ATTEMPTS - 1:
-                    return (await self._runner.give_up(command, error)).outcome
+                    return await self._runner.give_up(command, error)
                 await asyncio.sleep(delay_seconds(attempt))
         raise AssertionError("the loop returns on its last attempt")
+
+
+def _note(result: CommandResult) -> None:
+    COMMANDS.labels(kind=result.kind, outcome=result.outcome).inc()
+    if result.code == CommandConflict.code and result.field == "command_id":
+        # Nobody reads this refusal on the results topic: the result of the id there is the first command's.
+        _log.warning("a command id was used again with other content", command_id=result.command_id)

@@ -12,3 +12,12 @@ BATCH_RETRIES = Counter("paystream_batch_retries_total", "Attempts that failed a
 DEAD_LETTERS = Counter("paystream_dead_letters_total", "Records that could not be processed.", ["topic"])
 SETTLEMENT_ENTRIES = Counter("paystream_settlement_entries_total", "Settlement entries counted.")
 WINDOWS_CLOSED = Counter("paystream_settlement_windows_closed_total", "Settlement windows closed.", ["verdict"])
+MISSING_WEBHOOKS = Counter(
+    "paystream_missing_webhooks_total", "Movements of money that reading back brought first.", ["gateway", "kind"]
+)
+COMMANDS_SETTLED = Counter(
+    "paystream_commands_settled_total", "Commands of unknown outcome that got their result.", ["kind", "outcome"]
+)
+CASES_OPENED = Counter("paystream_cases_opened_total", "Cases opened for people.", ["kind"])
+ORPHAN_SEARCHES = Counter("paystream_orphan_searches_total", "Searches for unknown payments by verdict.", ["verdict"])
+RECONCILE_FAILURES = Counter("paystream_reconcile_failures_total", "Looks that could not be carried out.", ["work"])

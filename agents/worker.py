@@ -1,4 +1,4 @@
-"""The worker: verify, apply, commands and the relay in one process. It holds no tables."""
+"""The worker: verify, apply, commands, reconciliation and the relay in one process. It holds no tables."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,18 +10,17 @@ from agents.apply import ApplyAgent
 from agents.commands import CommandsAgent
 from agents.guard import Process
 from agents.periodic import periodically
+from agents.reconcile import add_reconciliation
 from agents.records import records_of
 from agents.relay import Relay
 from agents.runtime import Runtime
 from agents.verify import VerifyAgent
 from bootstrap.settings import Settings
 from services.commands.runner import CommandRunner
-from services.sync import sync_due_payments
 from topics.catalog import COMMANDS, GATEWAY_EVENTS, RAW_WEBHOOKS
 from topics.spec import TopicSpec
 
 APP_ID = "paystream-worker"
-SYNC_INTERVAL_SECONDS = 2.0
 
 
 def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
@@ -30,11 +29,7 @@ def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
     _add_batch_agent(app, runtime, RAW_WEBHOOKS, "verify", _build_verify)
     _add_batch_agent(app, runtime, GATEWAY_EVENTS, "apply", _build_apply)
     _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands)
-
-    async def sync() -> None:
-        await sync_due_payments(runtime.database, runtime.gateways, runtime.clock)
-
-    periodically(app, "sync", SYNC_INTERVAL_SECONDS, sync)
+    add_reconciliation(app, runtime)
     if with_relay:
 
         async def relay() -> None:

@@ -13,15 +13,24 @@ from storage.accounts import Account, credentials_context
 from storage.sealing import KeyRing
 from storage.unit_of_work import Database
 
+OPERATOR = "cli"
+"""Who acts when nobody else is named: whoever may run commands on the machine."""
 
-async def create_account(database: Database, account: Account) -> bool:
+
+async def create_account(database: Database, account: Account, *, actor: str = OPERATOR) -> bool:
     """Create an account; False when the id is taken."""
-    async with database.transaction() as transaction:
+    async with database.transaction(actor) as transaction:
         return await transaction.accounts.create(account)
 
 
 async def set_credentials(
-    database: Database, ring: KeyRing, account: str, gateway: str, values: Mapping[str, Any]
+    database: Database,
+    ring: KeyRing,
+    account: str,
+    gateway: str,
+    values: Mapping[str, Any],
+    *,
+    actor: str = OPERATOR,
 ) -> int:
     """Check, seal and store an account's credentials at a gateway; returns their version.
 
@@ -30,7 +39,7 @@ async def set_credentials(
     credentials = parse_credentials(gateway, values)
     context = credentials_context(account, gateway)
     sealed = ring.seal(json.dumps(_revealed(credentials)).encode(), context)
-    async with database.transaction() as transaction:
+    async with database.transaction(actor) as transaction:
         if await transaction.accounts.get(account) is None:
             raise NotFound(f"there is no account {account!r}", field="account")
         return await transaction.accounts.put_credentials(account, gateway, sealed)
@@ -45,9 +54,9 @@ async def load_credentials(database: Database, ring: KeyRing, account: str, gate
     return parse_credentials(gateway, json.loads(ring.open(stored.sealed, stored.context)))
 
 
-async def rotate_keys(database: Database, ring: KeyRing) -> int:
+async def rotate_keys(database: Database, ring: KeyRing, *, actor: str = OPERATOR) -> int:
     """Wrap every record's data key with the active key; returns how many were wrapped anew. Safe to run online."""
-    async with database.transaction() as transaction:
+    async with database.transaction(actor) as transaction:
         stale = [row for row in await transaction.accounts.all_credentials() if row.sealed.key_id != ring.active]
         for row in stale:
             rewrapped = ring.rewrap(row.sealed, row.context)

@@ -338,6 +338,8 @@ def _note_movement(payment: PaymentRecord, fact: Fact, effects: _Effects) -> Non
             reason=fact.reason,
             evidence_due_at=fact.evidence_due_at,
             occurred_at=fact.occurred_at,
+            changed_by=payment.changed_by,
+            request_id=payment.request_id,
         )
 
 

@@ -125,7 +125,14 @@ def _recipient(recipient: Recipient) -> dict[str, str]:
 def _message(
     spec: TopicSpec, key: str, value: Message, identity: str, kind: str, account: str, time: datetime
 ) -> OutboxMessage:
-    event = CloudEvent(id=identity, type=kind, source=f"/accounts/{account}", subject=key, time=time)
+    event = CloudEvent(
+        id=identity,
+        type=kind,
+        source=f"/accounts/{account}",
+        subject=key,
+        time=time,
+        data_schema=spec.data_schema,
+    )
     return OutboxMessage(
         topic=spec.name, key=key, type=kind, payload=value.model_dump_json(), headers=tuple(event.attributes())
     )

@@ -45,7 +45,7 @@ class SequencedEntry:
 
 async def count_entries(database: Database, entries: Sequence[SequencedEntry], rules: SettlementRules) -> None:
     """Add entries of the stream to their windows' totals; repeated ones add nothing."""
-    async with database.transaction() as transaction:
+    async with database.transaction(AGENT) as transaction:
         await transaction.settlement.count_entries(
             [
                 (uuid.UUID(item.entry.entry_id), window_of(item.entry.occurred_at, rules.window_seconds), item.sequence)
@@ -56,7 +56,7 @@ async def count_entries(database: Database, entries: Sequence[SequencedEntry], r
 
 async def catch_up(database: Database, rules: SettlementRules, now: datetime) -> int:
     """Count entries that the stream should have brought by now and has not; returns how many."""
-    async with database.transaction() as transaction:
+    async with database.transaction(AGENT) as transaction:
         before = now - timedelta(seconds=rules.catch_up_after_seconds)
         missed = await transaction.settlement.uncounted(before, CATCH_UP_LIMIT)
         await transaction.settlement.count_entries(
@@ -67,7 +67,7 @@ async def catch_up(database: Database, rules: SettlementRules, now: datetime) ->
 
 async def close_windows(database: Database, rules: SettlementRules, now: datetime) -> list[WindowRow]:
     """Close every window whose end plus grace has passed; returns the windows, each with the totals it closed at."""
-    async with database.transaction() as transaction:
+    async with database.transaction(AGENT) as transaction:
         late = await transaction.settlement.recipients_with_late_entries()
         await transaction.settlement.open_windows(late, window_of(now, rules.window_seconds))
     closed = []
@@ -77,7 +77,7 @@ async def close_windows(database: Database, rules: SettlementRules, now: datetim
 
 
 async def _close_one(database: Database, rules: SettlementRules, now: datetime) -> WindowRow | None:
-    async with database.transaction() as transaction:
+    async with database.transaction(AGENT) as transaction:
         watermark = await transaction.settlement.watermark(now)
         window = await transaction.settlement.take_closable_window(watermark - timedelta(seconds=rules.grace_seconds))
         if window is not None:

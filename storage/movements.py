@@ -14,7 +14,10 @@ from storage.tables import DISPUTES, PAYMENT_EVENTS, REFUNDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovementRow:
-    """A refund or a dispute as it stands, under the gateway's name for it; amounts in minor units."""
+    """A refund or a dispute as it stands, under the gateway's name for it; amounts in minor units.
+
+    `changed_by` and `request_id` say to the audit log who said so, and in which of its events.
+    """
 
     gateway: str
     account: str
@@ -26,6 +29,8 @@ class MovementRow:
     reason: str | None
     evidence_due_at: datetime | None
     occurred_at: datetime
+    changed_by: str = "unknown"
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +54,29 @@ _COLUMNS = {
     "amount_minor": "bigint",
     "currency": "text",
     "reason": "text",
+    "changed_by": "text",
+    "request_id": "text",
     "created_at": "timestamptz",
     "updated_at": "timestamptz",
 }
 _UPSERT = (
     "on conflict (gateway, account, reference) do update set status = excluded.status,"
     " amount_minor = greatest({table}.amount_minor, excluded.amount_minor),"
-    " reason = coalesce({table}.reason, excluded.reason), updated_at = excluded.updated_at"
+    " reason = coalesce({table}.reason, excluded.reason), changed_by = excluded.changed_by,"
+    " request_id = excluded.request_id, updated_at = excluded.updated_at{more}"
+    # The same thing told again is no change, and the audit log tells changes alone.
+    " where {table}.status <> excluded.status or {table}.amount_minor < excluded.amount_minor"
+    " or ({table}.reason is null and excluded.reason is not null){or_more}"
 )
-_REFUNDS = BulkInsert("refunds", _COLUMNS, _UPSERT.format(table="refunds"))
+_DEADLINE = ", evidence_due_at = coalesce(excluded.evidence_due_at, disputes.evidence_due_at)"
+_OTHER_DEADLINE = (
+    " or disputes.evidence_due_at is distinct from coalesce(excluded.evidence_due_at, disputes.evidence_due_at)"
+)
+_REFUNDS = BulkInsert("refunds", _COLUMNS, _UPSERT.format(table="refunds", more="", or_more=""))
 _DISPUTES = BulkInsert(
     "disputes",
     {**_COLUMNS, "evidence_due_at": "timestamptz"},
-    _UPSERT.format(table="disputes")
-    + ", evidence_due_at = coalesce(excluded.evidence_due_at, disputes.evidence_due_at)",
+    _UPSERT.format(table="disputes", more=_DEADLINE, or_more=_OTHER_DEADLINE),
 )
 _EVENTS = BulkInsert(
     "payment_events",
@@ -86,11 +100,11 @@ class Movements:
 
     async def save_refunds(self, rows: Sequence[MovementRow], now: datetime) -> None:
         """Insert or update refunds, each at most once in the rows."""
-        await _REFUNDS.execute(self._connection, sorted(_values(row, now) for row in rows))
+        await _REFUNDS.execute(self._connection, sorted((_values(row, now) for row in rows), key=_key))
 
     async def save_disputes(self, rows: Sequence[MovementRow], now: datetime) -> None:
         """Insert or update disputes, each at most once in the rows."""
-        values = sorted(((*_values(row, now), row.evidence_due_at) for row in rows), key=lambda value: value[:3])
+        values = sorted(((*_values(row, now), row.evidence_due_at) for row in rows), key=_key)
         await _DISPUTES.execute(self._connection, values)
 
     async def add_events(self, rows: Sequence[EventRow], now: datetime) -> None:
@@ -117,6 +131,10 @@ class Movements:
         return list(await self._connection.execute(statement))
 
 
+def _key(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return values[:3]
+
+
 def _values(row: MovementRow, now: datetime) -> tuple[Any, ...]:
     return (
         row.gateway,
@@ -127,6 +145,8 @@ def _values(row: MovementRow, now: datetime) -> tuple[Any, ...]:
         row.amount_minor,
         row.currency,
         row.reason,
+        row.changed_by,
+        row.request_id,
         row.occurred_at,
         now,
     )

@@ -95,16 +95,11 @@ _UPDATE = text(
     " captured_minor = new.captured_minor, refunded_minor = new.refunded_minor, disputed_minor = new.disputed_minor,"
     " paid_at = new.paid_at, refunded_at = new.refunded_at, failed_at = new.failed_at,"
     " failure_reason = new.failure_reason, receipt_url = new.receipt_url, event_sequence = new.event_sequence,"
-    " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now from unnest("
+    " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now, quiet_since = null from unnest("
     + ", ".join(f"cast(:{name} as {kind}[])" for name, kind in _COLUMNS.items())
     + f") as new ({', '.join(_COLUMNS)}) where payments.id = new.id"
 )
 _PLAN_SYNC = text("update payments set sync_due_at = :due_at, sync_attempts = :attempts where id = :id")
-_TAKE_DUE = text(
-    "update payments set sync_due_at = :retry_at, sync_attempts = sync_attempts + 1 where id in"
-    " (select id from payments where sync_due_at <= :now order by sync_due_at limit :limit for update skip locked)"
-    " returning id"
-)
 _PAID_FOR = text(
     "select coalesce(sum(captured_minor - refunded_minor), 0)::bigint from payments where account = :account"
     " and resource_type = :resource_type and resource_id = :resource_id"
@@ -202,11 +197,6 @@ class Payments:
     async def plan_sync(self, payment_id: str, due_at: datetime | None, attempts: int = 0) -> None:
         """Say when the payment should next be read back from its gateway; None means not at all."""
         await self._connection.execute(_PLAN_SYNC, {"id": payment_id, "due_at": due_at, "attempts": attempts})
-
-    async def take_due_for_sync(self, now: datetime, retry_at: datetime, limit: int) -> list[str]:
-        """Claim payments whose sync is due; a claim that is not finished falls due again at `retry_at`."""
-        rows = await self._connection.execute(_TAKE_DUE, {"now": now, "retry_at": retry_at, "limit": limit})
-        return [row.id for row in rows]
 
 
 def _changed(payment: PaymentRecord) -> tuple[Any, ...]:

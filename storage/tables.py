@@ -101,6 +101,7 @@ PAYMENTS = _table(
         "failure_reason": Text,
         "receipt_url": Text,
         "sync_due_at": _MOMENT,
+        "quiet_since": _MOMENT,
     },
 )
 PAYMENT_REFERENCES = _table(
@@ -251,9 +252,10 @@ COMMANDS = _table(
         "digest": Text,
         "content": JSONB,
         "state": Text,
+        "reconcile_attempts": Integer,
         "started_at": _MOMENT,
     },
-    {"amount_minor": BigInteger, "result": JSONB, "finished_at": _MOMENT},
+    {"amount_minor": BigInteger, "result": JSONB, "finished_at": _MOMENT, "reconcile_due_at": _MOMENT},
 )
 _MOVEMENT = {
     "gateway": Text,
@@ -263,11 +265,17 @@ _MOVEMENT = {
     "status": Text,
     "amount_minor": BigInteger,
     "currency": Text,
+    "changed_by": Text,
     "created_at": _MOMENT,
     "updated_at": _MOMENT,
 }
-REFUNDS = _table("refunds", "gateway account reference", _MOVEMENT, {"reason": Text})
-DISPUTES = _table("disputes", "gateway account reference", _MOVEMENT, {"reason": Text, "evidence_due_at": _MOMENT})
+REFUNDS = _table("refunds", "gateway account reference", _MOVEMENT, {"reason": Text, "request_id": Text})
+DISPUTES = _table(
+    "disputes",
+    "gateway account reference",
+    _MOVEMENT,
+    {"reason": Text, "request_id": Text, "evidence_due_at": _MOMENT},
+)
 PAYMENT_EVENTS = _table(
     "payment_events",
     "payment_id sequence",
@@ -298,18 +306,15 @@ MANUAL_PAYMENTS = _table(
     },
     {"notes": Text, "decided_by": Text, "decided_at": _MOMENT},
 )
+_VAULTED = {"account": Text, "gateway": Text, "status": Text, "created_at": _MOMENT, "updated_at": _MOMENT}
 MANDATES = _table(
     "mandates",
     "id",
     {
+        **_VAULTED,
         "id": Text,
-        "account": Text,
-        "gateway": Text,
         "customer_id": Text,
         "currency": Text,
-        "status": Text,
-        "created_at": _MOMENT,
-        "updated_at": _MOMENT,
     },
     {
         "max_amount_minor": BigInteger,
@@ -322,13 +327,9 @@ PAYMENT_METHODS = _table(
     "payment_methods",
     "id",
     {
+        **_VAULTED,
         "id": Text,
-        "account": Text,
-        "gateway": Text,
         "customer_id": Text,
-        "status": Text,
-        "created_at": _MOMENT,
-        "updated_at": _MOMENT,
     },
     {
         "provider_reference": Text,
@@ -343,13 +344,9 @@ PAYMENT_LINKS = _table(
     "payment_links",
     "payment_id",
     {
+        **_VAULTED,
         "payment_id": Text,
-        "account": Text,
-        "gateway": Text,
-        "status": Text,
         "reusable": Boolean,
-        "created_at": _MOMENT,
-        "updated_at": _MOMENT,
     },
     {"expires_at": _MOMENT, "provider_reference": Text, "url": Text},
 )
@@ -360,9 +357,23 @@ RECONCILIATION_CASES = _table(
     {
         "payment_id": Text,
         "command_id": Text,
+        "gateway": Text,
+        "reference": Text,
         "resolved_at": _MOMENT,
         "resolved_by": Text,
         "resolution": Text,
+    },
+)
+ORPHAN_SEARCHES = _table(
+    "orphan_searches",
+    "gateway account reference",
+    {
+        "gateway": Text,
+        "account": Text,
+        "reference": Text,
+        "first_seen_at": _MOMENT,
+        "attempts": Integer,
+        "due_at": _MOMENT,
     },
 )
 AUDIT_LOG = _table(

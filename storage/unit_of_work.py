@@ -8,14 +8,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from storage.accounts import Accounts
+from storage.audit_log import AuditLog
+from storage.cases import Cases
 from storage.commands import Commands
 from storage.inbox import Inbox
 from storage.ledger import Ledger
 from storage.manual_payments import ManualPayments
 from storage.movements import Movements
+from storage.orphans import Orphans
 from storage.outbox import Outbox
 from storage.payments import Payments
+from storage.reconciliation import Reconciliation
 from storage.settlement import Settlement
+from storage.timeline import TimelineQueries
 from storage.transitions import Transitions
 from storage.vault import Vault
 
@@ -30,6 +35,16 @@ class Transaction:
     def accounts(self) -> Accounts:
         """Accounts and their sealed credentials."""
         return Accounts(self.connection)
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """Who changed what; the database writes it."""
+        return AuditLog(self.connection)
+
+    @cached_property
+    def cases(self) -> Cases:
+        """What a person has to look at."""
+        return Cases(self.connection)
 
     @cached_property
     def commands(self) -> Commands:
@@ -62,6 +77,11 @@ class Transaction:
         return Vault(self.connection)
 
     @cached_property
+    def orphans(self) -> Orphans:
+        """Searches for payments that facts wait for."""
+        return Orphans(self.connection)
+
+    @cached_property
     def outbox(self) -> Outbox:
         """Messages to publish once this transaction has committed."""
         return Outbox(self.connection)
@@ -72,9 +92,19 @@ class Transaction:
         return Payments(self.connection)
 
     @cached_property
+    def reconciliation(self) -> Reconciliation:
+        """When payments are read back."""
+        return Reconciliation(self.connection)
+
+    @cached_property
     def settlement(self) -> Settlement:
         """Entries, windows and payout batches."""
         return Settlement(self.connection)
+
+    @cached_property
+    def timeline(self) -> TimelineQueries:
+        """Everything that is recorded of one payment."""
+        return TimelineQueries(self.connection)
 
     @cached_property
     def transitions(self) -> Transitions:

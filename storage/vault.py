@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, Table, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import CommandConflict
@@ -15,11 +16,12 @@ from storage.tables import MANDATES, PAYMENT_LINKS, PAYMENT_METHODS
 class _Vaulted:
     table: Table
     key: str
+    id_field: str
 
 
-_MANDATES = _Vaulted(MANDATES, "id")
-_METHODS = _Vaulted(PAYMENT_METHODS, "id")
-_LINKS = _Vaulted(PAYMENT_LINKS, "payment_id")
+_MANDATES = _Vaulted(MANDATES, "id", "mandate_id")
+_METHODS = _Vaulted(PAYMENT_METHODS, "id", "payment_method_id")
+_LINKS = _Vaulted(PAYMENT_LINKS, "payment_id", "payment_id")
 
 
 class Vault:
@@ -71,17 +73,16 @@ class Vault:
         return await self._get(_LINKS, account, payment_id)
 
     async def _start(self, vaulted: _Vaulted, now: datetime, values: dict[str, Any]) -> None:
-        taken = await self._get(vaulted, None, values[vaulted.key])
-        if taken is not None:
-            raise CommandConflict(f"the id {values[vaulted.key]!r} is taken", field=f"{vaulted.table.name}.id")
-        await self._connection.execute(insert(vaulted.table).values(**values, created_at=now, updated_at=now))
+        row = insert(vaulted.table).values(**values, created_at=now, updated_at=now)
+        started = row.on_conflict_do_nothing().returning(vaulted.table.c[vaulted.key])
+        if (await self._connection.execute(started)).first() is None:
+            raise CommandConflict(f"the id {values[vaulted.key]!r} is taken", field=vaulted.id_field)
 
     async def _update(self, vaulted: _Vaulted, key: str, now: datetime, values: dict[str, Any]) -> None:
         statement = update(vaulted.table).where(vaulted.table.c[vaulted.key] == key).values(**values, updated_at=now)
         await self._connection.execute(statement)
 
-    async def _get(self, vaulted: _Vaulted, account: str | None, key: str) -> Row[Any] | None:
-        statement = select(vaulted.table).where(vaulted.table.c[vaulted.key] == key).with_for_update()
-        if account is not None:
-            statement = statement.where(vaulted.table.c.account == account)
+    async def _get(self, vaulted: _Vaulted, account: str, key: str) -> Row[Any] | None:
+        table = vaulted.table
+        statement = select(table).where(table.c[vaulted.key] == key, table.c.account == account).with_for_update()
         return (await self._connection.execute(statement)).first()

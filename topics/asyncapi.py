@@ -36,8 +36,14 @@ _ATTRIBUTES: JsonObject = {
     "ce_source": _TEXT | {"format": "uri-reference"},
     "ce_time": _TIME,
     "ce_subject": _TEXT | {"description": "What the record is about; the record's key on most topics."},
+    "ce_dataschema": _TEXT
+    | {
+        "format": "uri",
+        "description": "The model and its version, as `urn:paystream:{topic}:{model}`; on every relayed record.",
+    },
     "content-type": _TEXT,
 }
+_OPTIONAL_ATTRIBUTES = ("ce_subject", "ce_dataschema")
 
 
 def _headers(description: str, properties: JsonObject, optional: Sequence[str] = ()) -> JsonObject:
@@ -46,7 +52,7 @@ def _headers(description: str, properties: JsonObject, optional: Sequence[str] =
 
 
 _HEADER_SCHEMAS: JsonObject = {
-    "CloudEventHeaders": _headers("CloudEvents attributes, each value as UTF-8.", _ATTRIBUTES, ["ce_subject"]),
+    "CloudEventHeaders": _headers("CloudEvents attributes, each value as UTF-8.", _ATTRIBUTES, _OPTIONAL_ATTRIBUTES),
     "WelcomeHeaders": _headers("CloudEvents attributes are welcome and not needed.", _ATTRIBUTES, [*_ATTRIBUTES]),
     "RelayHeaders": _headers(
         "Of records that come out of the outbox.",

@@ -3,6 +3,7 @@
 from topics.commands import CommandResult, PaymentCommand
 from topics.gateway_events import GatewayEvent
 from topics.payment_events import PaymentEvent
+from topics.reconciliation import ReconciliationNotice
 from topics.settlement import PayoutBatch, SettlementEntry, SettlementWindow
 from topics.spec import Cleanup, TopicSpec
 
@@ -50,6 +51,13 @@ PAYMENT_EVENTS = TopicSpec(
     description="Domain events: the steps of each payment's life.",
     key="payment_id",
     model=PaymentEvent,
+    written_by="agents/relay",
+)
+RECONCILIATION = TopicSpec(
+    name="payments.reconciliation.v1",
+    description="What reconciliation found: cases for people, and money that moved without a callback.",
+    key="payment_id, or what else it is about",
+    model=ReconciliationNotice,
     written_by="agents/relay",
 )
 SETTLEMENT_ENTRIES = TopicSpec(
@@ -111,6 +119,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     COMMANDS,
     COMMAND_RESULTS,
     PAYMENT_EVENTS,
+    RECONCILIATION,
     SETTLEMENT_ENTRIES,
     SETTLEMENT_WINDOWS,
     PAYOUT_BATCHES,

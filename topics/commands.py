@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from domain.payment import Status
 from topics.message import AmountMinor, Currency, Identifier, Message, Name, PositiveMinor, Text, Timestamp
-from topics.safe_text import Metadata, SafeReference, SafeText, Token
+from topics.safe_text import Metadata, SafeIdentifier, SafeName, SafeReference, SafeText, Token
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 """A command with a field that nobody knows is refused: it may be a misspelt amount."""
@@ -18,7 +18,7 @@ class SplitPart(Message):
     model_config = _STRICT
 
     recipient_type: Literal["tenant", "partner"]
-    recipient_id: Name
+    recipient_id: SafeName
     amount_minor: PositiveMinor
 
 
@@ -27,16 +27,16 @@ class CommandBase(Message):
 
     model_config = _STRICT
 
-    command_id: Identifier
+    command_id: SafeIdentifier
     account: Name
     requested_at: Timestamp
-    actor: Identifier = "upstream"
+    actor: SafeReference = "upstream"
 
 
 class PaymentCommandBase(CommandBase):
     """A command about one payment."""
 
-    payment_id: Identifier
+    payment_id: SafeIdentifier
 
     @property
     def subject_id(self) -> str:
@@ -49,9 +49,9 @@ class NewPayment(PaymentCommandBase):
 
     amount_minor: PositiveMinor
     currency: Currency
-    resource_type: Name
-    resource_id: Identifier
-    user_id: Identifier | None = None
+    resource_type: SafeName
+    resource_id: SafeReference
+    user_id: SafeReference | None = None
     user_name: SafeText | None = None
     description: SafeText | None = None
     splits: tuple[SplitPart, ...] = ()
@@ -134,7 +134,7 @@ class CompletePayment(PaymentCommandBase):
     """Say that a payment is complete under this name at its gateway; the gateway is asked whether that is so."""
 
     kind: Literal["complete"] = "complete"
-    provider_reference: Identifier
+    provider_reference: SafeReference
 
 
 class CancelPayment(PaymentCommandBase):
@@ -170,7 +170,7 @@ class ChargeMandate(NewPayment):
     """Charge a customer's mandate; makes a payment."""
 
     kind: Literal["charge_mandate"] = "charge_mandate"
-    mandate_id: Identifier
+    mandate_id: SafeIdentifier
 
 
 class CreatePaymentLink(NewPayment):
@@ -192,9 +192,9 @@ class SetupMandate(CommandBase):
     """Begin a customer's agreement to later charges."""
 
     kind: Literal["setup_mandate"] = "setup_mandate"
-    mandate_id: Identifier
+    mandate_id: SafeIdentifier
     gateway: Name
-    customer_id: Identifier
+    customer_id: SafeReference
     currency: Currency
     payment_method_token: Token | None = None
     max_amount_minor: PositiveMinor | None = None
@@ -210,9 +210,9 @@ class SavePaymentMethod(CommandBase):
     """Keep a customer's payment method at its gateway."""
 
     kind: Literal["save_payment_method"] = "save_payment_method"
-    payment_method_id: Identifier
+    payment_method_id: SafeIdentifier
     gateway: Name
-    customer_id: Identifier
+    customer_id: SafeReference
     token: Token
 
     @property
@@ -225,7 +225,7 @@ class RegisterInvoice(CommandBase):
     """Tell Paystream of an invoice that manual payments may be made for."""
 
     kind: Literal["register_invoice"] = "register_invoice"
-    invoice_id: Identifier
+    invoice_id: SafeIdentifier
     amount_minor: PositiveMinor
     currency: Currency
 

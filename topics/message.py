@@ -35,13 +35,14 @@ class Message(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudEvent:
-    """The attributes of a record."""
+    """The attributes of a record. `data_schema` names the model of the data and its version, as a URI."""
 
     id: str
     type: str
     source: str
     time: datetime
     subject: str | None = None
+    data_schema: str | None = None
     content_type: str = "application/json"
 
     def attributes(self) -> list[tuple[str, str]]:
@@ -56,6 +57,8 @@ class CloudEvent:
         ]
         if self.subject is not None:
             attributes.append(("ce_subject", self.subject))
+        if self.data_schema is not None:
+            attributes.append(("ce_dataschema", self.data_schema))
         return attributes
 
     def headers(self, extra: Iterable[tuple[str, str]] = ()) -> RecordHeaders:

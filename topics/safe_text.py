@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from domain.card_numbers import refuse_card_number
+from domain.card_numbers import CARD_NUMBER_REFUSED, is_card_number, refuse_card_number
 from domain.errors import InvalidInput
-from topics.message import Identifier
+from topics.message import Identifier, Name
 
 _NO_NUL = r"^[^\x00]*$"
 
@@ -17,11 +17,22 @@ def _without_card_number(text: str) -> str:
         return refuse_card_number(text)
     except InvalidInput as error:
         # Not chained and without the input: the number must not reach a log through the traceback.
-        raise PydanticCustomError("card_number_refused", "{reason}", {"reason": error.message}) from None
+        raise PydanticCustomError(CARD_NUMBER_REFUSED, "{reason}", {"reason": error.message}) from None
+
+
+def _no_card_number(text: str) -> str:
+    if is_card_number(text):
+        reason = "this is a card number and cannot be an id"
+        raise PydanticCustomError(CARD_NUMBER_REFUSED, "{reason}", {"reason": reason})
+    return text
 
 
 SafeText = Annotated[str, Field(max_length=2000, pattern=_NO_NUL), AfterValidator(_without_card_number)]
 SafeReference = Annotated[Identifier, AfterValidator(_without_card_number)]
+"""Somebody else's name of a thing."""
+SafeIdentifier = Annotated[Identifier, AfterValidator(_no_card_number)]
+"""An id that upstream makes. Ids are often random, so only one that is a card number as a whole is refused."""
+SafeName = Annotated[Name, AfterValidator(_without_card_number)]
 Token = Annotated[Identifier, AfterValidator(_without_card_number)]
 """A gateway's token of a payment method, never the method itself."""
 

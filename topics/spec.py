@@ -37,6 +37,11 @@ class TopicSpec:
     carries_callbacks: bool = False
 
     @property
+    def data_schema(self) -> str | None:
+        """The URI of what the values are: it names the topic, with its version, and the model."""
+        return None if self.model is None else f"urn:paystream:{self.name}:{self.model.__name__}"
+
+    @property
     def config(self) -> dict[str, str]:
         """The broker's settings of the topic."""
         config = {"cleanup.policy": self.cleanup.value}

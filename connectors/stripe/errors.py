@@ -3,7 +3,7 @@
 import stripe
 
 from connectors.outcomes import from_status, from_transport, unreadable
-from domain.errors import GatewayError, GatewayUnavailable
+from domain.errors import GatewayError, GatewayUnavailable, OutcomeUnknown
 
 GATEWAY_NAME = "Stripe"
 
@@ -17,6 +17,9 @@ def classify(error: stripe.StripeError | TimeoutError) -> GatewayError:
     status_code = error.http_status
     if status_code is None or _is_success(status_code):
         return unreadable(GATEWAY_NAME)
+    if isinstance(error, stripe.IdempotencyError):
+        # The key was used before with other parameters: an earlier request arrived, and what became of it is not said.
+        return OutcomeUnknown(f"{GATEWAY_NAME} knows the idempotency key from another request")
     if isinstance(error, stripe.RateLimitError):
         # Stripe has also answered 400 for too many requests.
         return GatewayUnavailable(f"{GATEWAY_NAME} turned the request away: too many at once")

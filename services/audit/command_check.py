@@ -10,6 +10,7 @@ from services.audit.report import CheckName, CheckResult, Findings
 from services.audit.topic_reader import TopicRecord, Topics
 from topics.catalog import COMMAND_RESULTS, COMMANDS
 from topics.commands import PaymentCommand
+from topics.unreadable_commands import read_identity
 
 COMMANDS_ON_TOPIC_ANSWERED = CheckName(
     "commands_on_topic_answered", "Every command on the topic has a result on the results topic, or is a dead letter."
@@ -39,7 +40,9 @@ async def check_commands(topics: Topics, _: AsyncConnection, now: datetime) -> C
 
 
 def _command_id(record: TopicRecord) -> str | None:
+    value = record.value or b""
     try:
-        return PaymentCommand.model_validate_json(record.value or b"").command.command_id
+        return PaymentCommand.model_validate_json(value).command.command_id
     except ValidationError:
-        return None
+        identity = read_identity(value)
+        return None if identity is None else identity.command_id

@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.base import Capability, GatewayAnswer
 from connectors.registry import get_registration
-from domain.errors import CapabilityMissing, CommandConflict, InvariantViolated, NotFound
+from domain.errors import CapabilityMissing, CommandConflict, InvariantViolated, NotFound, OperationNotAllowed
 from domain.operations import Operation, capture_amount, check_operation, incremented_amount, refund_amount
 from domain.payment import Status, totals
 from services.apply_events import ReceivedFact, apply_facts, apply_orphans
@@ -25,7 +25,7 @@ from services.gateway_calls import (
 from storage.commands import CommandRow
 from storage.payments import PaymentRecord
 from storage.unit_of_work import Transaction
-from topics.commands import CompletePayment, CreatePayment, PaymentCommandBase
+from topics.commands import CompletePayment, CreateOrder, CreatePayment, PaymentCommandBase
 
 BuildCall = Callable[[Any, PaymentRecord, int | None], GatewayCall]
 AmountOf = Callable[[Transaction, Any, PaymentRecord], Any]
@@ -39,6 +39,12 @@ async def own_payment(transaction: Transaction, command: PaymentCommandBase) -> 
     return payment
 
 
+async def require_account(transaction: Transaction, account: str) -> None:
+    """Raise NotFound when there is no such account."""
+    if await transaction.accounts.get(account) is None:
+        raise NotFound(f"there is no account {account!r}", field="account")
+
+
 async def take_in_answer(
     transaction: Transaction, payment: PaymentRecord, answer: GatewayAnswer, now: datetime
 ) -> Mapping[str, str]:
@@ -46,12 +52,30 @@ async def take_in_answer(
     terms = payment.terms
     reference = (terms.gateway, terms.account, answer.provider_reference)
     await transaction.payments.lock_references([reference])
+    await refuse_taken_name(transaction, payment, answer.provider_reference)
     await transaction.payments.add_references([(reference, payment.id)])
     await transaction.payments.set_provider_reference(payment.id, answer.provider_reference)
     await apply_orphans(transaction, payment.id, [reference], now)
     if answer.facts:
         await apply_facts(transaction, [ReceivedFact(fact=fact) for fact in answer.facts], now)
     return answer.client_parameters
+
+
+async def refuse_taken_name(transaction: Transaction, payment: PaymentRecord, provider_reference: str) -> None:
+    """Raise CommandConflict when the name is another payment's at the gateway."""
+    reference = (payment.terms.gateway, payment.terms.account, provider_reference)
+    owner = (await transaction.payments.resolve([reference])).get(reference)
+    if owner not in (None, payment.id):
+        raise CommandConflict(
+            f"another payment is {provider_reference!r} at {payment.terms.gateway}", field="provider_reference"
+        )
+
+
+async def refuse_payable_by_link(transaction: Transaction, payment: PaymentRecord, kind: str, now: datetime) -> None:
+    """Raise OperationNotAllowed while the payment can be paid by a link, which the operation would not close."""
+    link = await transaction.vault.get_link(payment.terms.account, payment.id)
+    if link is not None and link.status == "active" and (link.expires_at is None or link.expires_at > now):
+        raise OperationNotAllowed(f"{kind} is not possible while the payment's link is active", field="payment_id")
 
 
 class CreatePaymentHandler:
@@ -119,6 +143,25 @@ class OperationHandler:
         return Prepared(gateway=payment.terms.gateway, call=call, payment=payment, amount_minor=amount_minor)
 
 
+class CreateOrderHandler(OperationHandler):
+    """`create_order`: never beside another way to pay."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Operation.CREATE_ORDER,
+            Capability.CREATES_ORDERS,
+            lambda command, payment, _: create_call(command.command_id, payment),
+        )
+
+    async def prepare(self, transaction: Transaction, command: CreateOrder, now: datetime) -> Prepared:
+        """Check that the payment has no order and no link yet."""
+        payment = await own_payment(transaction, command)
+        if payment.provider_reference is not None:
+            raise OperationNotAllowed("the payment is set up at its gateway already", field="payment_id")
+        await refuse_payable_by_link(transaction, payment, command.kind, now)
+        return await super().prepare(transaction, command, now)
+
+
 class CompleteHandler(OperationHandler):
     """`complete`: the caller names the payment at its gateway; whether it is complete, the gateway says."""
 
@@ -134,6 +177,7 @@ class CompleteHandler(OperationHandler):
                 field="provider_reference",
             )
         check_operation(self._operation, payment.status)
+        await refuse_taken_name(transaction, payment, command.provider_reference)
         if payment.status is Status.COMPLETED:
             return Prepared(gateway=payment.terms.gateway, call=None, payment=payment)
         check_capability(payment.terms.gateway, self._capability, command.kind)
@@ -156,6 +200,8 @@ class CompleteHandler(OperationHandler):
         if prepared.payment is None or not isinstance(answer, GatewayAnswer):
             raise InvariantViolated("a status fetch brings facts about a payment")
         terms = prepared.payment.terms
+        if any(fact.payment_id not in (None, prepared.payment.id) for fact in answer.facts):
+            raise CommandConflict("the gateway has this name for another payment", field="provider_reference")
         if prepared.payment.provider_reference is None and (answer.amount_minor, answer.currency) != (
             terms.amount_minor,
             terms.currency,
@@ -194,14 +240,15 @@ async def _authorized_amount(transaction: Transaction, command: Any, payment: Pa
 
 
 async def _captured_amount(transaction: Transaction, command: Any, payment: PaymentRecord) -> int:
-    return totals(payment.state.steps).captured
+    sums = totals(payment.state.steps)
+    if sums.refundable != sums.captured:
+        raise OperationNotAllowed(
+            "a reversal takes everything back, and a part is refunded or disputed", field="payment_id"
+        )
+    return sums.captured
 
 
-CREATE_ORDER = OperationHandler(
-    Operation.CREATE_ORDER,
-    Capability.CREATES_ORDERS,
-    lambda command, payment, _: create_call(command.command_id, payment),
-)
+CREATE_ORDER = CreateOrderHandler()
 AUTHORIZE = OperationHandler(Operation.AUTHORIZE, Capability.AUTHORIZES, authorize_call)
 CAPTURE = OperationHandler(Operation.CAPTURE, Capability.CAPTURES, movement_call, _capture_amount)
 VOID = OperationHandler(Operation.VOID, Capability.VOIDS, movement_call, _authorized_amount)

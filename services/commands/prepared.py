@@ -15,7 +15,8 @@ from storage.unit_of_work import Transaction
 class Prepared:
     """Phase one's outcome: what to ask which gateway for, or nothing when the command is done by itself.
 
-    `details` go to the result's client parameters.
+    `details` go to the result's client parameters. The call is `optional` when the command is done whatever comes of
+    it: what it brings is only told.
     """
 
     gateway: str
@@ -23,6 +24,7 @@ class Prepared:
     payment: PaymentRecord | None = None
     amount_minor: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
 
 
 class Handler(Protocol):

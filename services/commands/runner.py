@@ -19,6 +19,7 @@ from domain.errors import (
     GatewayDeclined,
     GatewayRejected,
     GatewayUnavailable,
+    InvalidInput,
     NotFound,
     OutcomeUnknown,
     PaystreamError,
@@ -34,8 +35,11 @@ from storage.commands import CommandRow, CommandState
 from storage.payments import PaymentRecord
 from storage.unit_of_work import Database, Transaction
 from topics.commands import Command, CommandResult, NewPayment, PaymentCommandBase
+from topics.unreadable_commands import CommandIdentity
 
 FIRST_SYNC_AFTER = timedelta(seconds=5)
+UNREADABLE_ACTOR = "upstream"
+"""Who is said to have sent a command that could not be read; what it claims is not believed."""
 
 DEFINITE = (GatewayDeclined, GatewayRejected, VerificationFailed, CapabilityMissing, NotFound)
 """Errors of phase two after which the command has certainly failed."""
@@ -55,6 +59,8 @@ class CommandRunner:
         self._database = database
         self._gateways = gateways
         self._clock = clock
+        self._never_called: set[str] = set()
+        """Commands that were started here and whose gateway was certainly not reached by any attempt."""
 
     async def run(self, command: Command) -> CommandResult:
         """Carry a command to its result. Safe to call again with the same command, also after a crash.
@@ -65,13 +71,19 @@ class CommandRunner:
         if isinstance(prepared, CommandResult):
             return prepared
         outcome: _Answer | PaystreamError
+        never_called = command.command_id in self._never_called
+        self._never_called.discard(command.command_id)
         try:
             connector = await self._gateways.connector(command.account, prepared.gateway)
             if prepared.call is None:
                 raise CommandConflict(f"{command.kind} has nothing to ask of {prepared.gateway}")
             outcome = _Answer(await call_gateway(connector, prepared.call))
-        except (OutcomeUnknown, *DEFINITE) as error:
-            outcome = error
+        except GatewayUnavailable:
+            if never_called:
+                self._never_called.add(command.command_id)
+            raise
+        except (OutcomeUnknown, InvalidInput, *DEFINITE) as error:
+            outcome = _Answer(None) if prepared.optional else error
         return await self._finish(command, prepared, outcome)
 
     async def gateway_of(self, command: Command) -> str:
@@ -86,9 +98,41 @@ class CommandRunner:
         return "" if payment is None else payment.terms.gateway
 
     async def give_up(self, command: Command, error: GatewayUnavailable) -> CommandResult:
-        """Fail a command whose gateway stayed unreachable: nothing was done, a new command may try again."""
+        """Finish a command whose gateway stayed unreachable.
+
+        It has failed when nothing was done: a new command may try again. When an earlier attempt, perhaps of a process
+        that died, may have reached the gateway, the outcome is unknown: a new command could move the money twice.
+        """
         prepared = await self._prepare(command)
-        return prepared if isinstance(prepared, CommandResult) else await self._finish(command, prepared, error)
+        if isinstance(prepared, CommandResult):
+            return prepared
+        never_called = command.command_id in self._never_called
+        self._never_called.discard(command.command_id)
+        outcome = error if never_called else OutcomeUnknown(f"{error.message}; an earlier attempt may have had effect")
+        return await self._finish(command, prepared, outcome)
+
+    async def refuse_unreadable(self, identity: CommandIdentity, error: InvalidInput) -> CommandResult:
+        """Answer a command that nobody could read as one, and keep the answer; its content is not kept."""
+        now = self._clock()
+        result = _unreadable_result(identity, now).model_copy(update=_failure("refused", error))
+        row = CommandRow(
+            id=identity.command_id,
+            account=identity.account,
+            subject_id=identity.subject_id,
+            actor=UNREADABLE_ACTOR,
+            kind=identity.kind,
+            digest=identity.digest,
+            state="started",
+            amount_minor=None,
+            result=None,
+        )
+        async with self._database.transaction(UNREADABLE_ACTOR, identity.command_id) as transaction:
+            if await transaction.commands.start(row, "{}", now):
+                return await self._record(transaction, identity.command_id, result, now)
+            known = await transaction.commands.lock(identity.command_id)
+        if known is None or known.digest != identity.digest or known.result is None:
+            return result.model_copy(update=_failure("refused", conflict(identity.command_id)))
+        return CommandResult.model_validate(known.result)
 
     async def settle_unknown(self, command: Command, outcome: object | PaystreamError) -> CommandResult:
         """Finish a command of unknown outcome by what reconciliation found: an answer, or the error it came to."""
@@ -109,14 +153,18 @@ class CommandRunner:
             is_new = await transaction.commands.start(row, command.model_dump_json(), now)
             known = row if is_new else await transaction.commands.lock(command.command_id)
             if known is None or known.digest != row.digest:
-                conflict = CommandConflict(f"command {command.command_id!r} was used before with other content")
-                return await self._publish(transaction, refusal(command, conflict, now))
+                # Told to whoever calls, and not published: the id's result on the topic is the first command's, and
+                # a refusal beside it could be taken for that command's own.
+                return refusal(command, conflict(command.command_id), now)
             if known.result is not None:
                 return CommandResult.model_validate(known.result)
             handler = HANDLERS[command.kind]
             if not is_new:
                 return await handler.resume(transaction, command, known)
-            return await self._prepare_new(transaction, handler, command, now)
+            prepared = await self._prepare_new(transaction, handler, command, now)
+        if isinstance(prepared, Prepared):
+            self._never_called.add(command.command_id)
+        return prepared
 
     async def _prepare_new(
         self, transaction: Transaction, handler: Handler, command: Command, now: datetime
@@ -125,15 +173,18 @@ class CommandRunner:
             async with transaction.connection.begin_nested():
                 prepared = await handler.prepare(transaction, command, now)
         except PaystreamError as error:
-            return await self._record(transaction, command, refusal(command, error, now), now)
+            return await self._record(transaction, command.command_id, refusal(command, error, now), now)
         if prepared.call is not None:
             return prepared
         payment = await _read_again(transaction, prepared)
-        return await self._record(transaction, command, _result(command, prepared, payment, now), now)
+        return await self._record(transaction, command.command_id, _result(command, prepared, payment, now), now)
 
     async def _finish(self, command: Command, prepared: Prepared, outcome: _Answer | PaystreamError) -> CommandResult:
         now = self._clock()
         async with self._database.transaction(command.actor, command.command_id) as transaction:
+            # The command before the payment, as everywhere: a repeat that runs at the same time waits instead of
+            # deadlocking.
+            await transaction.commands.lock(command.command_id)
             extra: Mapping[str, object] = {}
             if isinstance(outcome, _Answer):
                 try:
@@ -150,20 +201,16 @@ class CommandRunner:
                 extra = _failure("failed", outcome)
             payment = await _read_again(transaction, prepared)
             result = _result(command, prepared, payment, now).model_copy(update=extra)
-            return await self._record(transaction, command, result, now)
+            return await self._record(transaction, command.command_id, result, now)
 
     async def _record(
-        self, transaction: Transaction, command: Command, result: CommandResult, now: datetime
+        self, transaction: Transaction, command_id: str, result: CommandResult, now: datetime
     ) -> CommandResult:
         """Store and publish the result, unless somebody else has finished the command meanwhile."""
         state: CommandState = "unknown" if result.outcome == "unknown" else "finished"
-        if not await transaction.commands.finish(command.command_id, state, result.model_dump_json(), now):
-            known = await transaction.commands.lock(command.command_id)
+        if not await transaction.commands.finish(command_id, state, result.model_dump_json(), now):
+            known = await transaction.commands.lock(command_id)
             return CommandResult.model_validate(known.result) if known is not None else result
-        return await self._publish(transaction, result)
-
-    @staticmethod
-    async def _publish(transaction: Transaction, result: CommandResult) -> CommandResult:
         await transaction.outbox.add([command_result(result)])
         return result
 
@@ -173,9 +220,14 @@ def content_digest(command: Command) -> str:
     return hashlib.sha256(command.model_dump_json(exclude={"requested_at"}).encode()).hexdigest()
 
 
+def conflict(command_id: str) -> CommandConflict:
+    """The error of a command whose id is another command's."""
+    return CommandConflict(f"command {command_id!r} was used before with other content", field="command_id")
+
+
 def refusal(command: Command, error: PaystreamError, now: datetime) -> CommandResult:
     """The result of a command that was not carried out."""
-    return _bare_result(command, now).model_copy(update=_failure("refused", error) | {"field": error.field})
+    return _bare_result(command, now).model_copy(update=_failure("refused", error))
 
 
 def _row(command: Command) -> CommandRow:
@@ -204,6 +256,18 @@ def _bare_result(command: Command, now: datetime) -> CommandResult:
     )
 
 
+def _unreadable_result(identity: CommandIdentity, now: datetime) -> CommandResult:
+    return CommandResult(
+        command_id=identity.command_id,
+        subject_id=identity.subject_id,
+        payment_id=identity.payment_id,
+        account=identity.account,
+        kind=identity.kind,
+        outcome="refused",
+        completed_at=now,
+    )
+
+
 def _result(command: Command, prepared: Prepared, payment: PaymentRecord | None, now: datetime) -> CommandResult:
     currency = command.currency if isinstance(command, NewPayment) else None
     return _bare_result(command, now).model_copy(
@@ -218,7 +282,7 @@ def _result(command: Command, prepared: Prepared, payment: PaymentRecord | None,
 
 
 def _failure(outcome: str, error: PaystreamError) -> dict[str, object]:
-    return {"outcome": outcome, "code": error.code, "message": error.message}
+    return {"outcome": outcome, "code": error.code, "message": error.message, "field": error.field}
 
 
 async def _read_again(transaction: Transaction, prepared: Prepared) -> PaymentRecord | None:

@@ -1,7 +1,7 @@
 """Handlers of mandates, saved payment methods and payment links."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.base import (
     Capability,
@@ -19,7 +19,7 @@ from connectors.base import (
     StoresPaymentMethods,
 )
 from domain.errors import AmountExceeded, InvalidInput, InvariantViolated, NotFound, OperationNotAllowed
-from services.commands.payment_handlers import own_payment, take_in_answer
+from services.commands.payment_handlers import own_payment, require_account, take_in_answer
 from services.commands.prepared import Prepared
 from services.create_payment import create_payment
 from services.gateway_calls import GatewayCall, check_capability
@@ -27,6 +27,8 @@ from storage.commands import CommandRow
 from storage.payments import PaymentRecord
 from storage.unit_of_work import Transaction
 from topics.commands import CancelPaymentLink, ChargeMandate, CreatePaymentLink, SavePaymentMethod, SetupMandate
+
+LONGEST_LINK = timedelta(days=3_650)
 
 
 class SetupMandateHandler:
@@ -196,6 +198,8 @@ class CreatePaymentLinkHandler:
         check_capability(gateway, Capability.CREATES_PAYMENT_LINKS, command.kind, currency=command.currency)
         if command.expires_at is not None and command.expires_at <= now:
             raise InvalidInput("the link would be expired already", field="expires_at")
+        if command.expires_at is not None and command.expires_at > now + LONGEST_LINK:
+            raise InvalidInput(f"a link lives at most {LONGEST_LINK.days} days", field="expires_at")
         payment = await create_payment(transaction, command, gateway=gateway, now=now)
         await transaction.vault.start_link(
             now,
@@ -274,9 +278,3 @@ class CancelPaymentLinkHandler:
     def _prepared(payment: PaymentRecord, provider_reference: str) -> Prepared:
         call = GatewayCall(CreatesPaymentLinks, lambda connector: connector.cancel_payment_link(provider_reference))
         return Prepared(gateway=payment.terms.gateway, call=call, payment=payment)
-
-
-async def require_account(transaction: Transaction, account: str) -> None:
-    """Raise NotFound when there is no such account."""
-    if await transaction.accounts.get(account) is None:
-        raise NotFound(f"there is no account {account!r}", field="account")

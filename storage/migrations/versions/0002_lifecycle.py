@@ -32,6 +32,8 @@ create table refunds (
     amount_minor bigint not null,
     currency text not null,
     reason text,
+    changed_by text not null default 'unknown',
+    request_id text,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     primary key (gateway, account, reference)
@@ -48,6 +50,8 @@ create table disputes (
     currency text not null,
     reason text,
     evidence_due_at timestamptz,
+    changed_by text not null default 'unknown',
+    request_id text,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     primary key (gateway, account, reference)
@@ -175,16 +179,36 @@ begin
 end $$;
 create trigger audit_log_append_only before update or delete or truncate on audit_log
     for each statement execute function audit_log_is_append_only();
+-- Also where a session says that it replays another database's changes.
+alter table audit_log enable always trigger audit_log_append_only;
+revoke update, delete, truncate on audit_log from public, current_user;
 
 -- Every write of the tables below is recorded by the database itself, so that no code can forget to. One statement
--- writes all of a batch's records. Arguments: the subject's type, the columns of its key, columns never to be shown.
+-- writes all of a batch's records. Arguments: the subject's type, the columns of its key, what is never to be shown:
+-- columns, and with a dot the members of JSON columns.
 create function audit_changes(old_row jsonb, new_row jsonb) returns jsonb language sql immutable as $$
     select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(new_row)
     where old_row is null or old_row -> key is distinct from value
 $$;
+create function audit_shown(row_as_json jsonb, hidden text[]) returns jsonb language plpgsql immutable as $$
+declare
+    path text;
+begin
+    foreach path in array hidden loop
+        row_as_json := row_as_json #- string_to_array(path, '.');
+    end loop;
+    return row_as_json;
+end $$;
 create function audit_key(row_as_json jsonb, columns text[]) returns text language sql immutable as $$
     select string_agg(row_as_json ->> name, ':' order by position)
     from unnest(columns) with ordinality as listed (name, position)
+$$;
+create function audit_account(subject_type text, row_as_json jsonb) returns text language sql stable as $$
+    select case
+        when subject_type = 'account' then row_as_json ->> 'id'
+        when row_as_json ? 'account' then row_as_json ->> 'account'
+        else (select account from payments where id = row_as_json ->> 'payment_id')
+    end
 $$;
 create function write_audit() returns trigger language plpgsql as $$
 declare
@@ -195,34 +219,51 @@ declare
 begin
     if tg_op = 'INSERT' then
         insert into audit_log (account, actor, action, subject_type, subject_id, before, after, request_id)
-        select row_as_json ->> 'account', coalesce(row_as_json ->> 'changed_by', actor), 'insert', tg_argv[0],
-               audit_key(row_as_json, key_columns), null, row_as_json - hidden,
-               coalesce(row_as_json ->> 'request_id', request)
-        from (select to_jsonb(new_rows) as row_as_json from new_rows) as changed;
+        select audit_account(tg_argv[0], now_json), coalesce(nullif(now_json ->> 'changed_by', 'unknown'), actor),
+               'insert', tg_argv[0], audit_key(now_json, key_columns), null, audit_shown(now_json, hidden),
+               coalesce(now_json ->> 'request_id', request)
+        from (select to_jsonb(new_rows) as now_json from new_rows) as changed;
     elsif tg_op = 'UPDATE' then
+        -- A row names who changed it only when the statement wrote that name; else it is a former change's. A row
+        -- whose key was changed has no partner and is recorded as gone under the one and new under the other.
         insert into audit_log (account, actor, action, subject_type, subject_id, before, after, request_id)
-        select now_json ->> 'account', coalesce(now_json ->> 'changed_by', actor), 'update', tg_argv[0],
-               audit_key(now_json, key_columns), audit_changes(now_json, then_json) - hidden,
-               audit_changes(then_json, now_json) - hidden, coalesce(now_json ->> 'request_id', request)
-        from (select to_jsonb(new_rows) as now_json from new_rows) as changed
-        join (select to_jsonb(old_rows) as then_json from old_rows) as previous
-            on audit_key(now_json, key_columns) = audit_key(then_json, key_columns)
-        where now_json <> then_json;
+        select audit_account(tg_argv[0], coalesce(now_json, then_json)),
+               case when named_now then now_json ->> 'changed_by' else actor end, 'update', tg_argv[0],
+               audit_key(coalesce(now_json, then_json), key_columns),
+               audit_shown(audit_changes(now_json, then_json), hidden),
+               audit_shown(audit_changes(then_json, now_json), hidden),
+               case when named_now then now_json ->> 'request_id' else request end
+        from (
+            select now_json, then_json,
+                   now_json ? 'changed_by' and then_json is not null
+                   and (now_json ->> 'changed_by', now_json ->> 'request_id')
+                       is distinct from (then_json ->> 'changed_by', then_json ->> 'request_id') as named_now
+            from (select to_jsonb(new_rows) as now_json from new_rows) as present
+            full join (select to_jsonb(old_rows) as then_json from old_rows) as previous
+                on audit_key(now_json, key_columns) = audit_key(then_json, key_columns)
+        ) as changed
+        where now_json is distinct from then_json;
+    elsif tg_op = 'DELETE' then
+        insert into audit_log (account, actor, action, subject_type, subject_id, before, after, request_id)
+        select audit_account(tg_argv[0], then_json), actor, 'delete', tg_argv[0], audit_key(then_json, key_columns),
+               audit_shown(then_json, hidden), null, request
+        from (select to_jsonb(old_rows) as then_json from old_rows) as changed;
     else
-        insert into audit_log (account, actor, action, subject_type, subject_id, before, after, request_id)
-        select row_as_json ->> 'account', actor, 'delete', tg_argv[0], audit_key(row_as_json, key_columns),
-               row_as_json - hidden, null, request
-        from (select to_jsonb(old_rows) as row_as_json from old_rows) as changed;
+        insert into audit_log (actor, action, subject_type, subject_id, request_id)
+        values (actor, 'truncate', tg_argv[0], '*', request);
     end if;
     return null;
 end $$;
 """
 
+COMMAND_SECRETS = "content.payment_method_token,content.token,content.parameters,result.client_parameters"
+"""What a customer's browser may hold and a log may not: one-time tokens, signed redirects, client secrets."""
+
 AUDITED = (
     ("accounts", "account", "id", ""),
     ("gateway_credentials", "gateway_credentials", "account,gateway", "ciphertext,wrapped_key"),
     ("payments", "payment", "id", ""),
-    ("commands", "command", "id", ""),
+    ("commands", "command", "id", COMMAND_SECRETS),
     ("refunds", "refund", "gateway,account,reference", ""),
     ("disputes", "dispute", "gateway,account,reference", ""),
     ("invoices", "invoice", "account,id", ""),
@@ -237,6 +278,7 @@ _EVENTS = (
     ("insert", "referencing new table as new_rows"),
     ("update", "referencing old table as old_rows new table as new_rows"),
     ("delete", "referencing old table as old_rows"),
+    ("truncate", ""),
 )
 
 

@@ -34,3 +34,9 @@ def test_a_header_is_found_by_its_name_or_is_none() -> None:
     assert header(headers, "b") == "é"
     assert header(headers, "c") is None
     assert header(None, "a") is None
+
+
+def test_the_model_of_the_data_is_named_when_there_is_one() -> None:
+    event = CloudEvent(id="1", type="t", source="/s", time=NOON, data_schema="urn:paystream:payments.events.v1:X")
+    assert header(event.headers(), "ce_dataschema") == "urn:paystream:payments.events.v1:X"
+    assert header(CloudEvent(id="1", type="t", source="/s", time=NOON).headers(), "ce_dataschema") is None

@@ -1,0 +1,1 @@
+"""Reconciliation: read payments back, settle commands of unknown outcome, adopt unknown payments, open cases."""

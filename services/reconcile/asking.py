@@ -1,0 +1,86 @@
+"""Ask a gateway what it knows under a name, and take in what it says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.base import Capability, FetchesStatus, GatewayAnswer, Registration, StatusRequest
+from domain.errors import GatewayError, InvalidInput, InvariantViolated, NotFound, Refused
+from domain.facts import Fact, FactKind
+from domain.payment import Step
+from services.apply_events import ReceivedFact, apply_facts
+from services.gateway_calls import GatewayCall, call_gateway
+from services.gateways import ConnectorSource
+from services.reconcile.notices import missing_webhook
+from storage.payments import PaymentRecord
+from storage.unit_of_work import Transaction
+
+LookUp = Callable[[str], Registration]
+"""Where to look a gateway up."""
+
+NO_ANSWER = (GatewayError, NotFound, Refused, InvalidInput)
+"""What a call may come to that says nothing about a payment, credentials that are missing or wrong among it."""
+
+CREDENTIALS_REFUSED = "credentials_refused"
+TOLD_BY_CALLBACK = frozenset({FactKind.CAPTURED, FactKind.REFUNDED})
+"""Kinds of facts that a gateway should have told by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading a payment back: an answer, or why there is none.
+
+    `is_possible` is false when there is nothing to ask for, or nothing to ask with.
+    """
+
+    answer: GatewayAnswer | None = None
+    is_possible: bool = True
+    problem: str = ""
+
+
+async def fetch(
+    gateways: ConnectorSource, look_up: LookUp, *, account: str, gateway: str, reference: str, payment_id: str | None
+) -> Reading:
+    """Ask for everything the gateway knows under a name. Call it outside of any transaction."""
+    try:
+        if not look_up(gateway).has(Capability.FETCHES_STATUS):
+            return Reading(is_possible=False, problem=f"{gateway} has no call that reads a payment")
+        connector = await gateways.connector(account, gateway)
+        request = StatusRequest(payment_id=payment_id, account=account, provider_reference=reference)
+        answer = await call_gateway(connector, GatewayCall(FetchesStatus, lambda one: one.fetch_status(request)))
+    except NO_ANSWER as error:
+        return Reading(problem=f"{error.code}: {error.message}")
+    if not isinstance(answer, GatewayAnswer):
+        raise InvariantViolated("a status fetch brings facts")
+    return Reading(answer=answer)
+
+
+async def take_in_reading(
+    transaction: Transaction, payment_id: str, answer: GatewayAnswer, now: datetime
+) -> list[Fact]:
+    """Apply what a payment's gateway says, and return the movements of money that no callback had brought by then."""
+    facts = answer.facts
+    await transaction.payments.lock_references(
+        (fact.gateway, fact.account, reference) for fact in facts for reference in fact.references
+    )
+    before = (await transaction.payments.lock({payment_id}))[payment_id]
+    await apply_facts(transaction, [ReceivedFact(fact=fact) for fact in facts], now)
+    after = await transaction.payments.get(payment_id)
+    if after is None:
+        raise InvariantViolated(f"payment {payment_id} is gone")
+    missed = await _missed(transaction, before, after, answer)
+    await transaction.outbox.add([missing_webhook(payment_id, fact) for fact in missed])
+    return missed
+
+
+async def _missed(
+    transaction: Transaction, before: PaymentRecord, after: PaymentRecord, answer: GatewayAnswer
+) -> list[Fact]:
+    new = after.state.steps - before.state.steps
+    told = {Step(fact.kind, fact.movement_reference, fact.amount_minor): fact for fact in answer.facts}
+    found = [fact for step, fact in told.items() if step in new and step.kind in TOLD_BY_CALLBACK]
+    if not found:
+        return []
+    # Some gateways' callbacks prove nothing and only say that there is news: those did come.
+    hinted_at = await transaction.reconciliation.last_hint_at(after.id)
+    return [fact for fact in found if hinted_at is None or fact.occurred_at > hinted_at]
