@@ -239,7 +239,8 @@ async def test_the_key_of_another_request_leaves_the_outcome_unknown(
     prepared = await prepare(stripe, key)
     await prepared.call()
     before = await control.movements()
-    with pytest.raises(OutcomeUnknown, match="from another request"):
+    # Keeping a payment method moves no money, so there an unknown outcome is simply tried again.
+    with pytest.raises((OutcomeUnknown, GatewayUnavailable), match="from another request"):
         await prepared.changed()
 
     assert moved(before, await control.movements()) == {}

@@ -37,7 +37,7 @@ from topics.commands import Command
 
 AUDIT_EVERY_STEPS = 6
 RULES = SettlementRules(window_seconds=3_600, grace_seconds=0, auto_approve_threshold_minor=0)
-TROUBLES = ("none", "none", "none", "declined", "unavailable", "silent_before", "silent_after", "crash")
+TROUBLES = ("none", "none", "crash", "unavailable", "silent_after", "silent_before", "declined")
 MAKING = ("create_payment", "create_payment", "charge_mandate", "create_payment_link", "submit_manual_payment")
 STATUS = "select coalesce((select status from payments where id = '{}'), 'pending')"
 DISPUTE_KINDS = (FactKind.DISPUTE_OPENED, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST)
@@ -103,7 +103,7 @@ class BooksMachine(RuleBasedStateMachine):
     @rule(choice=choices, kind=st.sampled_from(MAKING), trouble=troubles)
     def make(self, choice: int, kind: str, trouble: str) -> None:
         """Make a payment in one of the ways there are; now and then under an id that is taken."""
-        payment_id = self._new_id() if choice % 8 else self._pick(self.payments, choice)
+        payment_id = self._new_id() if choice % 8 else self._payment(choice)
         values: dict[str, object] = {"manual_capture": choice % 2 == 0} if kind == "create_payment" else {}
         if kind == "create_payment" and choice % 5 == 0:
             values["set_up_at_gateway"] = False
@@ -114,7 +114,7 @@ class BooksMachine(RuleBasedStateMachine):
     @rule(choice=choices, other=choices, amount=amounts, trouble=troubles)
     def operate(self, choice: int, other: int, amount: int | None, trouble: str) -> None:
         """Ask something of a payment, mostly what its status allows."""
-        payment_id = self._pick(self.payments, choice)
+        payment_id = self._payment(choice)
         status = Status(str(self._do(rows(self.database, STATUS.format(payment_id)))[0][0]))
         allowed = sorted(operation for operation, statuses in OPERATIONS.items() if status in statuses)
         kind = self._pick(allowed if other % 6 else sorted(OPERATIONS), other // 6).value
@@ -128,13 +128,14 @@ class BooksMachine(RuleBasedStateMachine):
     @rule(choice=choices, amount=amounts, trouble=troubles)
     def refund(self, choice: int, amount: int | None, trouble: str) -> None:
         """Refund more often than by chance: this is where money could go twice."""
-        self._send("refund", trouble, payment_id=self._pick(self.payments, choice), amount_minor=amount)
+        self._send("refund", trouble, payment_id=self._payment(choice), amount_minor=amount)
 
     @precondition(lambda self: self.sent)
     @rule(choice=choices, trouble=troubles)
     def repeat(self, choice: int, trouble: str) -> None:
-        """Send a command once more, as the broker does."""
-        self._run(self.sent[self._pick(sorted(self.sent), choice)], trouble)
+        """Send a command once more, as the broker does: most often one that is not finished."""
+        commands = self.unfinished if self.unfinished and choice % 4 else self.sent
+        self._run(commands[self._pick(sorted(commands), choice // 4)], trouble)
 
     @precondition(lambda self: self.sent)
     @rule(choice=choices)
@@ -322,6 +323,13 @@ class BooksMachine(RuleBasedStateMachine):
     @staticmethod
     def _pick(options: list[Result], choice: int) -> Result:
         return options[choice % len(options)]
+
+    def _payment(self, choice: int) -> str:
+        """A payment, every other time the one of the last command: what follows closely goes wrong most easily."""
+        if choice % 2 or not self.sent:
+            return self._pick(self.payments, choice // 2)
+        latest = list(self.sent.values())[-1].subject_id
+        return latest if latest in self.payments else self.payments[-1]
 
     def _new_id(self) -> str:
         self.payments.append(f"p{len(self.payments)}")
