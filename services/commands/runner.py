@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connectors.base import Capability, Registration
+from connectors.registry import get_registration
 from domain.errors import (
     CapabilityMissing,
     CommandConflict,
@@ -41,6 +43,9 @@ FIRST_SYNC_AFTER = timedelta(seconds=5)
 UNREADABLE_ACTOR = "upstream"
 """Who is said to have sent a command that could not be read; what it claims is not believed."""
 
+REPEATABLE = frozenset({"create_payment", "create_order", "sync", "complete", "verify_redirect", "cancel_payment_link"})
+"""Kinds without a second effect at any gateway: they read, or their Protocol demands that a key means one thing."""
+
 DEFINITE = (GatewayDeclined, GatewayRejected, VerificationFailed, CapabilityMissing, NotFound)
 """Errors of phase two after which the command has certainly failed."""
 
@@ -55,7 +60,14 @@ class _Answer:
 class CommandRunner:
     """Runs commands; one instance per process."""
 
-    def __init__(self, database: Database, gateways: ConnectorSource, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateways: ConnectorSource,
+        clock: Callable[[], datetime],
+        look_up: Callable[[str], Registration] = get_registration,
+    ) -> None:
+        self._look_up = look_up
         self._database = database
         self._gateways = gateways
         self._clock = clock
@@ -73,6 +85,10 @@ class CommandRunner:
         outcome: _Answer | PaystreamError
         never_called = command.command_id in self._never_called
         self._never_called.discard(command.command_id)
+        if not never_called and not self._may_be_repeated(command, prepared):
+            # A process died between the call and its record. What became of it is read back, not tried again.
+            unknown = OutcomeUnknown(f"{command.kind} was begun before, and {prepared.gateway} cannot repeat it safely")
+            return await self._finish(command, prepared, unknown)
         try:
             connector = await self._gateways.connector(command.account, prepared.gateway)
             if prepared.call is None:
@@ -85,6 +101,10 @@ class CommandRunner:
         except (OutcomeUnknown, InvalidInput, *DEFINITE) as error:
             outcome = _Answer(None) if prepared.optional else error
         return await self._finish(command, prepared, outcome)
+
+    def _may_be_repeated(self, command: Command, prepared: Prepared) -> bool:
+        """Whether a call that may have been made before has no second effect when it is made again."""
+        return command.kind in REPEATABLE or self._look_up(prepared.gateway).has(Capability.REPEATS_SAFELY)
 
     async def gateway_of(self, command: Command) -> str:
         """The gateway a command is for; empty when nobody knows the payment."""

@@ -39,6 +39,7 @@ AUDIT_EVERY_STEPS = 6
 RULES = SettlementRules(window_seconds=3_600, grace_seconds=0, auto_approve_threshold_minor=0)
 TROUBLES = ("none", "none", "crash", "unavailable", "silent_after", "silent_before", "declined")
 MAKING = ("create_payment", "create_payment", "charge_mandate", "create_payment_link", "submit_manual_payment")
+INTERFERING = ("create_order", "cancel", "refund", "reverse", "capture", "void")
 STATUS = "select coalesce((select status from payments where id = '{}'), 'pending')"
 DISPUTE_KINDS = (FactKind.DISPUTE_OPENED, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST)
 
@@ -136,6 +137,21 @@ class BooksMachine(RuleBasedStateMachine):
         """Send a command once more, as the broker does: most often one that is not finished."""
         commands = self.unfinished if self.unfinished and choice % 4 else self.sent
         self._run(commands[self._pick(sorted(commands), choice // 4)], trouble)
+
+    @precondition(lambda self: self.unfinished)
+    @rule(choice=choices, kind=st.sampled_from(INTERFERING), trouble=troubles)
+    def interfere(self, choice: int, kind: str, trouble: str) -> None:
+        """Ask for something else of a payment whose last command is not finished."""
+        unfinished = self.unfinished[self._pick(sorted(self.unfinished), choice)]
+        if unfinished.subject_id in self.payments:
+            self._send(kind, trouble, payment_id=unfinished.subject_id)
+
+    @precondition(lambda self: self.unfinished)
+    @rule(choice=choices)
+    def come_back_to_an_unreachable_gateway(self, choice: int) -> None:
+        """Start the process anew while the gateway is gone, and have a command come again that had begun."""
+        self.restart()
+        self._run(self.unfinished[self._pick(sorted(self.unfinished), choice)], "unavailable")
 
     @precondition(lambda self: self.sent)
     @rule(choice=choices)

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from connectors.base import Capability, Registration
+from connectors.registry import get_registration
 from domain.errors import GatewayDeclined, GatewayUnavailable, OutcomeUnknown
+from services.commands.runner import CommandRunner
 from storage.unit_of_work import Database
 from tests.integration.services.books import AMOUNT, open_account, rows
 from tests.integration.services.commands.shop import Shop, registered_testgate
@@ -71,6 +75,24 @@ async def test_a_crash_between_the_call_and_its_record_charges_once(shop: Shop) 
     assert [what for what, _ in shop.gateway.effects.values()] == ["order", "capture"]
     assert await rows(shop.database, "select status, captured_minor from payments") == [("completed", AMOUNT)]
     assert (await shop.results())[1:] == [("c2", "succeeded", None)]
+
+
+async def test_after_a_crash_a_gateway_that_cannot_repeat_safely_is_not_asked_again(shop: Shop) -> None:
+    await shop.authorized()
+    shop.gateway.fails_after = [RuntimeError("the process died here")]
+    with pytest.raises(RuntimeError, match="died here"):
+        await shop.run("capture", "c2")
+    calls = shop.gateway.calls
+    shop.runner = CommandRunner(shop.database, shop.source, lambda: shop.now, look_up=_forgetful)
+    result = await shop.run("capture", "c2")
+    assert (result.outcome, shop.gateway.calls) == ("unknown", calls)
+    assert await rows(shop.database, "select sync_due_at is not null from payments") == [(True,)]
+
+
+def _forgetful(gateway: str) -> Registration:
+    """The gateway's registration, without the promise that an idempotency key means one thing."""
+    registration = get_registration(gateway)
+    return replace(registration, capabilities=registration.capabilities - {Capability.REPEATS_SAFELY})
 
 
 async def test_a_timeout_is_unknown_and_settled_by_what_is_found_out(shop: Shop) -> None:
