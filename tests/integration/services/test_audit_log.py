@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DBAPIError
 
 from connectors.base import AuthorizationRequest, GatewayAnswer, OrderRequest, RedirectRequest
 from domain.errors import OperationNotAllowed
@@ -357,40 +356,6 @@ async def test_a_change_of_nothing_is_not_recorded(desk: Desk) -> None:
                 await transaction.connection.execute(text(f"update {table} set {column} = {column}"))  # noqa: S608 - literal names
     await desk.create("p1", "shop")
     assert (await log(database))[before:] == []
-
-
-FORBIDDEN = ("update audit_log set actor = 'somebody else'", "delete from audit_log", "truncate audit_log")
-
-
-@pytest.mark.parametrize("statement", FORBIDDEN)
-async def test_the_application_itself_cannot_change_the_log(database: Database, statement: str) -> None:
-    await open_account(database)
-    with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
-        async with database.transaction() as transaction:
-            await transaction.connection.execute(text(statement))
-    assert len(await log(database)) == 1
-
-
-async def execute_script(database: Database, script: str) -> None:
-    async with database.transaction() as transaction:
-        for statement in script.split(";"):
-            await transaction.connection.execute(text(statement))
-
-
-@pytest.mark.parametrize("statement", FORBIDDEN)
-async def test_not_even_after_giving_itself_every_privilege(database: Database, statement: str) -> None:
-    await open_account(database)
-    with pytest.raises(DBAPIError, match="append-only"):
-        await execute_script(database, f"grant all on audit_log to current_user; {statement}")
-    assert len(await log(database)) == 1
-
-
-async def test_nor_can_a_session_that_says_it_replays_another_servers_changes(database: Database) -> None:
-    await open_account(database)
-    replay = "set local session_replication_role = replica; delete from audit_log"
-    with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
-        await execute_script(database, replay)
-    assert len(await log(database)) == 1
 
 
 async def test_the_log_costs_no_round_trip_and_one_statement_for_a_batch(database: Database) -> None:
