@@ -4,12 +4,14 @@ import gc
 import importlib
 import os
 import secrets
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from devstack.kafka import BROKER_PROPERTIES
 from devstack.kafka_jars import KAFKA_VERSION
@@ -21,6 +23,16 @@ from devstack.stack import (
     Stack,
     running_stack,
 )
+
+# A shell that starts the tests in the background has them ignore these signals, and every process they start with them.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
+
+# Everybody's own machine looks for new examples; CI tries the same ones each time, so that its verdict is the change's.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 POSTGRES_IMAGE = "postgres:18"
 CHOICES = (BOOTSTRAP_SERVERS_VARIABLE, DATABASE_URL_VARIABLE, BROKER_VARIABLE)
