@@ -5,6 +5,9 @@ import asyncio
 import asyncpg
 from sqlalchemy.engine import make_url
 
+DROP_ATTEMPTS = 20
+DROP_PAUSE_SECONDS = 0.25
+
 
 def create_database(server_url: str, name: str, *, template: str = "template0") -> str:
     """Create a database on the server of an SQLAlchemy URL, and return the URL of the new one."""
@@ -25,7 +28,16 @@ async def drop_database_async(server_url: str, name: str) -> None:
     """Drop a database and disconnect whoever is on it."""
     connection = await asyncpg.connect(_driver_url(server_url))
     try:
-        await connection.execute(f"drop database if exists {_quoted(name)} with (force)")
+        for attempt in range(DROP_ATTEMPTS):
+            try:
+                await connection.execute(f"drop database if exists {_quoted(name)} with (force)")
+            except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
+                # Autovacuum is at work in it, which only a superuser may disconnect; it is done in a moment.
+                if attempt == DROP_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(DROP_PAUSE_SECONDS)
+            else:
+                return
     finally:
         await connection.close()
 
