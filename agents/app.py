@@ -7,15 +7,15 @@ from typing import Any
 
 import mode.loop
 
-# The event loop must be chosen before Faust is imported for the first time.
+# The event loop must be chosen before Faust is imported for the first time, so these imports cannot stand above (E402).
 mode.loop.use("uvloop")
 
-import faust  # noqa: E402
+import faust  # noqa: E402 - after the loop
 
-from agents.faust_patches import apply_patches  # noqa: E402
-from agents.guard import stop_on_escape  # noqa: E402
-from bootstrap.settings import KafkaSettings  # noqa: E402
-from topics.spec import TopicSpec  # noqa: E402
+from agents.faust_patches import apply_patches  # noqa: E402 - after the loop
+from agents.guard import stop_on_escape  # noqa: E402 - after the loop
+from bootstrap.settings import KafkaSettings  # noqa: E402 - after the loop
+from topics.spec import TopicSpec  # noqa: E402 - after the loop
 
 BUFFER_SIZE = 65_536
 MAX_POLL_INTERVAL_SECONDS = 1_000.0

@@ -51,7 +51,6 @@ class WorkerSettings(BaseModel):
 
     batch_size: int = 500
     batch_wait_seconds: float = 0.02
-    replay_window_seconds: int = 300
     commands_per_gateway: int = 16
     metrics_port: int = 0
 

@@ -101,7 +101,8 @@ _UPDATE = text(
 )
 _PLAN_SYNC = text("update payments set sync_due_at = :due_at, sync_attempts = :attempts where id = :id")
 _PAID_FOR = text(
-    "select coalesce(sum(captured_minor - refunded_minor), 0)::bigint from payments where account = :account"
+    "select coalesce(sum(captured_minor - refunded_minor) filter (where status <> 'reversed'), 0)::bigint"
+    " from payments where account = :account"
     " and resource_type = :resource_type and resource_id = :resource_id"
 )
 

@@ -146,12 +146,6 @@ _INSERT_BATCH = text(
     " :net_minor, :entry_count, :payment_count, :period_start, :period_end, :status, :created_by, :approved_by,"
     " :approved_at, :created_at)"
 )
-_WINDOW = text(
-    "select account, recipient_type, recipient_id, currency, window_start, window_end, gross_minor, fee_minor,"
-    " net_minor, entry_count, sequence from settlement_windows where account = :account"
-    " and recipient_type = :recipient_type and recipient_id = :recipient_id and currency = :currency"
-    " and window_start = :window_start"
-)
 _COUNT_OPEN_WINDOWS = text("select count(*) from settlement_windows where closed_at is null")
 _COUNT_UNCOUNTED = text("select count(*) from settlement_entries where not counted")
 
@@ -223,12 +217,6 @@ class Settlement:
     async def take_closable_window(self, ended_before: datetime) -> WindowRow | None:
         """Lock one open window that ended before this time, passing over those another process holds."""
         row = (await self._connection.execute(_TAKE_CLOSABLE, {"before": ended_before})).first()
-        return None if row is None else _window(row)
-
-    async def get_window(self, recipient: Recipient, start: datetime) -> WindowRow | None:
-        """Read one window."""
-        values = {**_recipient_values(recipient), "window_start": start}
-        row = (await self._connection.execute(_WINDOW, values)).first()
         return None if row is None else _window(row)
 
     async def lock_unclaimed(
