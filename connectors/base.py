@@ -29,7 +29,7 @@ from connectors.requests import (
     StatusRequest,
     StoredPaymentMethod,
 )
-from domain.facts import Fact
+from domain.facts import Fact, Trust
 
 __all__ = [
     "Acknowledgement",
@@ -42,6 +42,7 @@ __all__ = [
     "CreatesOrders",
     "CreatesPaymentLinks",
     "CredentialsModel",
+    "FetchesProofs",
     "FetchesStatus",
     "GatewayAnswer",
     "GivesInstructions",
@@ -112,6 +113,22 @@ class VerifiesWebhooks(Protocol):
         """Return the callback's facts, at least one: a genuine callback that maps to nothing is one IGNORED fact.
 
         Raises VerificationFailed when it is not proven, MalformedPayload when it is proven but unreadable.
+        """
+        ...
+
+
+@runtime_checkable
+class FetchesProofs(Protocol):
+    """Needs something of the gateway's before it can prove a callback, such as a certificate.
+
+    This is no capability of the gateway's API but a way of verifying; it belongs to a connector that verifies webhooks.
+    """
+
+    async def fetch_proof(self, callback: Callback) -> None:
+        """Fetch and keep what `parse_callback` will need for this callback.
+
+        Raises VerificationFailed when the callback asks for something that is never fetched, GatewayUnavailable when
+        the gateway cannot be asked now.
         """
         ...
 
@@ -289,6 +306,7 @@ class Registration:
     """Everything the house knows about a gateway without calling it.
 
     - `required_headers`: lower-cased names without which a callback is refused at the door (401).
+    - `callback_trust`: HINT where callbacks are too weakly proven to move money, so that each only triggers a fetch.
     - `credentials`: the pydantic model of its credentials; its SecretStr fields are the secrets.
     - `factory`: builds the connector from an instance of that model.
     """
@@ -303,6 +321,7 @@ class Registration:
     credentials: type[CredentialsModel]
     factory: Callable[[CredentialsModel], object]
     required_headers: tuple[str, ...] = ()
+    callback_trust: Trust = Trust.SIGNED
     acknowledgement: Acknowledgement = field(default_factory=Acknowledgement)
 
     def has(self, capability: Capability) -> bool:

@@ -12,18 +12,22 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """A callback exactly as the ingress received it. `url` is the public URL it was posted to, where known."""
+    """A callback exactly as the ingress received it. `target` is the path and query that it was posted to."""
 
     account: str
     body: bytes
     headers: Headers
     received_at: datetime
-    url: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A payment to set up at the gateway. `idempotency_key` is the command id."""
+    """A payment to set up at the gateway. `idempotency_key` is the command id.
+
+    `return_url` is where the payer's browser goes afterwards; `payment_method` is one of the registration's, for
+    gateways that want to know it beforehand.
+    """
 
     payment_id: str
     account: str
@@ -32,6 +36,8 @@ class OrderRequest:
     currency: str
     manual_capture: bool = False
     description: str | None = None
+    return_url: str | None = None
+    payment_method: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -39,8 +45,9 @@ class OrderRequest:
 class MovementRequest:
     """A capture or refund of an existing payment.
 
-    `provider_reference` is the gateway's name of the payment; `capture_reference` its name of the capture to refund,
-    for gateways that refund captures rather than payments.
+    `provider_reference` is the gateway's name of the payment; `authorization_reference` its name of the authorization
+    to capture or to let go, as its AUTHORIZED fact had it (`movement_reference`); `capture_reference` its name of the
+    capture to refund, for gateways that refund captures rather than payments, where there is exactly one.
     """
 
     payment_id: str
@@ -49,6 +56,7 @@ class MovementRequest:
     provider_reference: str
     amount_minor: int
     currency: str
+    authorization_reference: str | None = None
     capture_reference: str | None = None
     reason: str | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from connectors.base import Callback, VerifiesWebhooks
+from connectors.base import Callback, FetchesProofs, VerifiesWebhooks
 from domain.errors import CapabilityMissing, InvalidInput, NotFound, PaystreamError, VerificationFailed
 from services.gateways import ConnectorSource
 from topics.gateway_events import GatewayEvent
@@ -20,14 +20,16 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
         connector = await gateways.connector(webhook.account, webhook.gateway)
         if not isinstance(connector, VerifiesWebhooks):
             raise CapabilityMissing(f"{webhook.gateway} posts no callbacks")
-        facts = connector.parse_callback(
-            Callback(
-                account=webhook.account,
-                body=webhook.body,
-                headers=webhook.http_headers,
-                received_at=webhook.received_at,
-            )
+        callback = Callback(
+            account=webhook.account,
+            body=webhook.body,
+            headers=webhook.http_headers,
+            received_at=webhook.received_at,
+            target=webhook.path,
         )
+        if isinstance(connector, FetchesProofs):
+            await connector.fetch_proof(callback)
+        facts = connector.parse_callback(callback)
         return [GatewayEvent.from_fact(fact) for fact in facts]
     except ValidationError as error:
         fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
