@@ -63,11 +63,18 @@ class MovementRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRequest:
-    """A payment to read back from the gateway."""
+    """A payment to read back from the gateway.
+
+    Some gateways cannot list a payment's refunds. For them, `refund_references` names the refunds that are known here
+    and not at their end (the `movement_reference` of pending refunds and of hints about refunds), and `open_keys` the
+    idempotency keys of commands whose outcome is unknown, for gateways where a refund is named after its key.
+    """
 
     payment_id: str | None
     account: str
     provider_reference: str
+    refund_references: tuple[str, ...] = ()
+    open_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

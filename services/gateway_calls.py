@@ -1,6 +1,6 @@
 """The one place where a command becomes a call of a connector's Protocol."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,11 @@ from connectors.base import (
 from connectors.registry import get_registration
 from domain.errors import CapabilityMissing, OperationNotAllowed
 from domain.facts import FactKind
+from domain.movements import REFUND_KINDS, movement_standing
 from domain.payment import PaymentState, totals
+from services.gateways import ConnectorSource
 from storage.payments import PaymentRecord
-from topics.commands import AuthorizePayment, PaymentCommandBase, VerifyRedirect
+from topics.commands import AuthorizePayment, CreateOrder, CreatePayment, PaymentCommandBase, VerifyRedirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,31 @@ class GatewayCall:
     make: Callable[[Any], Awaitable[object]]
 
 
-async def call_gateway(connector: object, call: GatewayCall) -> object:
-    """Make the call. Raises the GatewayError branch of the tree, CapabilityMissing when the connector cannot."""
+async def call_gateway(gateways: ConnectorSource, account: str, gateway: str, call: GatewayCall) -> object:
+    """Make the call through the account's circuit.
+
+    Raises the GatewayError branch of the tree, NotFound without credentials, CapabilityMissing when the connector
+    cannot.
+    """
+    connector = await gateways.connector(account, gateway)
     if not isinstance(connector, call.protocol):
         raise CapabilityMissing(f"the connector {type(connector).__name__} is no {call.protocol.__name__}")
-    return await call.make(connector)
+    with gateways.circuit(account, gateway):
+        return await call.make(connector)
 
 
-def create_call(idempotency_key: str, payment: PaymentRecord) -> GatewayCall:
+def create_call(command: CreatePayment | CreateOrder, payment: PaymentRecord, _: int | None = None) -> GatewayCall:
     """Set a payment up."""
     request = OrderRequest(
         payment_id=payment.id,
         account=payment.terms.account,
-        idempotency_key=idempotency_key,
+        idempotency_key=command.command_id,
         amount_minor=payment.terms.amount_minor,
         currency=payment.terms.currency,
         manual_capture=payment.manual_capture,
         description=payment.description,
+        return_url=command.return_url,
+        payment_method=command.payment_method,
         metadata=payment.metadata,
     )
     return GatewayCall(CreatesOrders, lambda connector: connector.create_order(request))
@@ -94,6 +104,7 @@ def movement_call(command: Any, payment: PaymentRecord, amount_minor: int | None
         provider_reference=_reference(payment),
         amount_minor=amount_minor or 0,
         currency=payment.terms.currency,
+        authorization_reference=payment.authorization_reference,
         capture_reference=only_capture(payment.state),
         reason=getattr(command, "reason", None),
     )
@@ -110,7 +121,12 @@ def status_call(
 
 def fetch_call(payment: PaymentRecord, provider_reference: str) -> GatewayCall:
     """Read back what the gateway knows under a name."""
-    request = StatusRequest(payment_id=payment.id, account=payment.terms.account, provider_reference=provider_reference)
+    request = StatusRequest(
+        payment_id=payment.id,
+        account=payment.terms.account,
+        provider_reference=provider_reference,
+        refund_references=open_refunds(payment.state),
+    )
     return GatewayCall(FetchesStatus, lambda connector: connector.fetch_status(request))
 
 
@@ -123,6 +139,13 @@ def redirect_call(command: VerifyRedirect, payment: PaymentRecord, _: int | None
         parameters=command.parameters,
     )
     return GatewayCall(VerifiesRedirects, lambda connector: connector.verify_redirect(request))
+
+
+def open_refunds(state: PaymentState, hinted: Iterable[str] = ()) -> tuple[str, ...]:
+    """The references of refunds that are neither carried out nor failed, the ones that were only hinted at included."""
+    told = {step.reference for step in state.steps if step.kind in REFUND_KINDS and step.reference is not None}
+    ended = {each for each in told if movement_standing(state.steps, each, REFUND_KINDS)[0] != "pending"}
+    return tuple(sorted((told | set(hinted)) - ended))
 
 
 def only_capture(state: PaymentState) -> str | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from connectors.base import CredentialsModel
 from connectors.registry import build_connector
 from services.accounts import load_credentials
+from services.circuit_breaker import Circuit, CircuitBreakers
 from storage.sealing import KeyRing
 from storage.unit_of_work import Database
 
@@ -23,6 +24,10 @@ class ConnectorSource(Protocol):
         """Return the account's connector. Raises NotFound when the account has no credentials there."""
         ...
 
+    def circuit(self, account: str, gateway: str) -> Circuit:  # noqa: ARG002 - for sources that keep circuits
+        """Return the circuit that the account's calls of the gateway go through; a new one unless they are kept."""
+        return Circuit(gateway)
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -31,7 +36,7 @@ class _Kept:
     connector: object
 
 
-class Gateways:
+class Gateways(ConnectorSource):
     """Hands out connectors by account and gateway."""
 
     def __init__(self, database: Database, ring: KeyRing, clock: Callable[[], datetime]) -> None:
@@ -40,6 +45,7 @@ class Gateways:
         self._clock = clock
         self._known: dict[tuple[str, str], _Kept] = {}
         self._loading = asyncio.Lock()
+        self._breakers = CircuitBreakers()
 
     async def connector(self, account: str, gateway: str) -> object:
         """Return the account's connector. Raises NotFound when the account has no credentials there."""
@@ -57,6 +63,10 @@ class Gateways:
                 connector = build_connector(gateway, credentials)
             self._known[account, gateway] = _Kept(self._clock() + KEEP_FOR, credentials, connector)
             return connector
+
+    def circuit(self, account: str, gateway: str) -> Circuit:
+        """Return the circuit that the account's calls of the gateway go through."""
+        return self._breakers.circuit(account, gateway)
 
     async def close(self) -> None:
         """Close the connectors that hold connections."""

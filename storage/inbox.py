@@ -77,6 +77,17 @@ _ADOPT = text(
 )
 
 
+_AUTHORIZATION = text(
+    "select movement_reference from inbox where payment_id = :payment_id and disposition = 'applied'"
+    " and kind = 'authorized' and movement_reference is not null order by occurred_at desc, recorded_at desc limit 1"
+)
+_HINTED_REFUNDS = text(
+    "select distinct movement_reference from inbox where payment_id = :payment_id and gateway_event_id like 'hint:%'"
+    " and kind in ('refund_pending', 'refunded', 'refund_failed') and movement_reference is not null"
+    " order by movement_reference"
+)
+
+
 class Inbox:
     """Writes facts and says which are new."""
 
@@ -87,6 +98,16 @@ class Inbox:
         """Insert facts and return the keys of those that were not there; sorted, so that inserts cannot deadlock."""
         values = sorted((_values(row, now) for row in rows), key=lambda value: value[:3])
         return {(row[0], row[1], row[2]) for row in await _INSERT.execute(self._connection, values)}
+
+    async def authorization_reference(self, payment_id: str) -> str | None:
+        """The gateway's name of the payment's latest authorization; None where it has no name of its own."""
+        found = (await self._connection.execute(_AUTHORIZATION, {"payment_id": payment_id})).scalar_one_or_none()
+        return None if found is None else str(found)
+
+    async def hinted_refunds(self, payment_id: str) -> tuple[str, ...]:
+        """The gateway's names of refunds that unproven callbacks told of."""
+        rows = await self._connection.execute(_HINTED_REFUNDS, {"payment_id": payment_id})
+        return tuple(row.movement_reference for row in rows)
 
     async def digests(self, keys: Collection[FactKey]) -> dict[FactKey, str]:
         """Return the digests of facts that are there."""

@@ -20,7 +20,10 @@ Reference = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRecord:
-    """A payment as stored: its terms, its state, and what describes it."""
+    """A payment as stored: its terms, its state, and what describes it.
+
+    `authorization_reference` is not stored with it: it is read from the inbox for the operations that need it.
+    """
 
     terms: PaymentTerms
     state: PaymentState
@@ -29,6 +32,7 @@ class PaymentRecord:
     resource_id: str
     created_at: datetime
     provider_reference: str | None = None
+    authorization_reference: str | None = None
     user_id: str | None = None
     user_name: str | None = None
     description: str | None = None
@@ -80,6 +84,7 @@ _COLUMNS = {
     "authorized_minor": "bigint",
     "captured_minor": "bigint",
     "refunded_minor": "bigint",
+    "refund_pending_minor": "bigint",
     "disputed_minor": "bigint",
     "paid_at": "timestamptz",
     "refunded_at": "timestamptz",
@@ -92,7 +97,8 @@ _COLUMNS = {
 }
 _UPDATE = text(
     "update payments set status = new.status, steps = new.steps::jsonb, authorized_minor = new.authorized_minor,"  # noqa: S608
-    " captured_minor = new.captured_minor, refunded_minor = new.refunded_minor, disputed_minor = new.disputed_minor,"
+    " captured_minor = new.captured_minor, refunded_minor = new.refunded_minor,"
+    " refund_pending_minor = new.refund_pending_minor, disputed_minor = new.disputed_minor,"
     " paid_at = new.paid_at, refunded_at = new.refunded_at, failed_at = new.failed_at,"
     " failure_reason = new.failure_reason, receipt_url = new.receipt_url, event_sequence = new.event_sequence,"
     " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now, quiet_since = null from unnest("
@@ -210,6 +216,7 @@ def _changed(payment: PaymentRecord) -> tuple[Any, ...]:
         sums.authorized,
         sums.captured,
         sums.refunded,
+        sums.refund_pending,
         sums.dispute_open + sums.dispute_lost,
         payment.state.paid_at,
         payment.state.refunded_at,

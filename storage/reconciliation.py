@@ -42,7 +42,8 @@ _FINISH = text(
     " where id = :id and sync_due_at = :lease_until"
 )
 _MARK_QUIET = text(
-    "with quiet as (select id from payments where status in ('pending', 'processing', 'authorized')"
+    "with quiet as (select id from payments"
+    " where (status in ('pending', 'processing', 'authorized') or refund_pending_minor > 0)"
     " and provider_reference is not null and sync_due_at is null and coalesce(quiet_since, updated_at) <= :quiet_before"
     " and gateway = any(:gateways) order by coalesce(quiet_since, updated_at) limit :limit for update skip locked)"
     " update payments set sync_due_at = :now, sync_attempts = 0 from quiet where payments.id = quiet.id"

@@ -82,6 +82,7 @@ PAYMENTS = _table(
         "authorized_minor": BigInteger,
         "captured_minor": BigInteger,
         "refunded_minor": BigInteger,
+        "refund_pending_minor": BigInteger,
         "disputed_minor": BigInteger,
         "event_sequence": Integer,
         "sync_attempts": Integer,

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from domain.payment import Status
 from topics.message import AmountMinor, Currency, Identifier, Message, Name, PositiveMinor, Text, Timestamp
-from topics.safe_text import Metadata, SafeIdentifier, SafeName, SafeReference, SafeText, Token
+from topics.safe_text import Metadata, ReturnUrl, SafeIdentifier, SafeName, SafeReference, SafeText, Token
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 """A command with a field that nobody knows is refused: it may be a misspelt amount."""
@@ -59,18 +59,25 @@ class NewPayment(PaymentCommandBase):
 
 
 class CreatePayment(NewPayment):
-    """Record a payment and, unless told not to, set it up at its gateway."""
+    """Record a payment and, unless told not to, set it up at its gateway.
+
+    `return_url` and `payment_method` are for gateways with a page of their own.
+    """
 
     kind: Literal["create_payment"] = "create_payment"
     gateway: Name
     manual_capture: bool = False
     set_up_at_gateway: bool = True
+    return_url: ReturnUrl | None = None
+    payment_method: SafeName | None = None
 
 
 class CreateOrder(PaymentCommandBase):
     """Set a recorded payment up at its gateway."""
 
     kind: Literal["create_order"] = "create_order"
+    return_url: ReturnUrl | None = None
+    payment_method: SafeName | None = None
 
 
 class AuthorizePayment(PaymentCommandBase):

@@ -33,6 +33,10 @@ SafeReference = Annotated[Identifier, AfterValidator(_without_card_number)]
 SafeIdentifier = Annotated[Identifier, AfterValidator(_no_card_number)]
 """An id that upstream makes. Ids are often random, so only one that is a card number as a whole is refused."""
 SafeName = Annotated[Name, AfterValidator(_without_card_number)]
+ReturnUrl = Annotated[
+    str, Field(max_length=1000, pattern=r"^https?://[\x21-\x7e]+$"), AfterValidator(_without_card_number)
+]
+"""Where a payer's browser goes after paying. Any page of the merchant's: nothing that it brings back is trusted."""
 Token = Annotated[Identifier, AfterValidator(_without_card_number)]
 """A gateway's token of a payment method, never the method itself."""
 

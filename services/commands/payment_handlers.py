@@ -1,6 +1,7 @@
 """Handlers of commands about one payment at its gateway."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -101,7 +102,7 @@ class CreatePaymentHandler:
 
     @staticmethod
     def _prepared(command: CreatePayment, payment: PaymentRecord) -> Prepared:
-        call = create_call(command.command_id, payment) if command.set_up_at_gateway else None
+        call = create_call(command, payment) if command.set_up_at_gateway else None
         return Prepared(gateway=command.gateway, call=call, payment=payment, amount_minor=payment.terms.amount_minor)
 
 
@@ -118,7 +119,7 @@ class OperationHandler:
 
     async def prepare(self, transaction: Transaction, command: Any, now: datetime) -> Prepared:
         """Check status, capability and amount, and reserve the amount."""
-        payment = await own_payment(transaction, command)
+        payment = await _own_payment_with_authorization(transaction, command)
         check_operation(self._operation, payment.status)
         check_capability(payment.terms.gateway, self._capability, command.kind)
         await transaction.commands.refuse_while_open(payment.id, command.command_id, command.kind)
@@ -130,7 +131,8 @@ class OperationHandler:
 
     async def resume(self, transaction: Transaction, command: Any, known: CommandRow) -> Prepared:
         """Use the amount that was reserved."""
-        return self._prepared(command, await own_payment(transaction, command), known.amount_minor)
+        payment = await _own_payment_with_authorization(transaction, command)
+        return self._prepared(command, payment, known.amount_minor)
 
     async def take_in(
         self, transaction: Transaction, prepared: Prepared, answer: object, now: datetime
@@ -150,7 +152,7 @@ class CreateOrderHandler(OperationHandler):
         super().__init__(
             Operation.CREATE_ORDER,
             Capability.CREATES_ORDERS,
-            lambda command, payment, _: create_call(command.command_id, payment),
+            create_call,
         )
 
     async def prepare(self, transaction: Transaction, command: CreateOrder, now: datetime) -> Prepared:
@@ -211,6 +213,11 @@ class CompleteHandler(OperationHandler):
                 field="provider_reference",
             )
         return await take_in_answer(transaction, prepared.payment, answer, now)
+
+
+async def _own_payment_with_authorization(transaction: Transaction, command: PaymentCommandBase) -> PaymentRecord:
+    payment = await own_payment(transaction, command)
+    return replace(payment, authorization_reference=await transaction.inbox.authorization_reference(payment.id))
 
 
 async def _take_in(transaction: Transaction, prepared: Prepared, answer: object, now: datetime) -> Mapping[str, str]:

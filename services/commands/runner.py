@@ -90,10 +90,9 @@ class CommandRunner:
             unknown = OutcomeUnknown(f"{command.kind} was begun before, and {prepared.gateway} cannot repeat it safely")
             return await self._finish(command, prepared, unknown)
         try:
-            connector = await self._gateways.connector(command.account, prepared.gateway)
             if prepared.call is None:
                 raise CommandConflict(f"{command.kind} has nothing to ask of {prepared.gateway}")
-            outcome = _Answer(await call_gateway(connector, prepared.call))
+            outcome = _Answer(await call_gateway(self._gateways, command.account, prepared.gateway, prepared.call))
         except GatewayUnavailable:
             if never_called:
                 self._never_called.add(command.command_id)
@@ -220,6 +219,9 @@ class CommandRunner:
             else:
                 extra = _failure("failed", outcome)
             payment = await _read_again(transaction, prepared)
+            if command.kind == "refund" and payment is not None and payment.state.totals.refund_pending:
+                # Not every gateway calls back when a refund has come to its end.
+                await transaction.payments.plan_sync(payment.id, now + FIRST_SYNC_AFTER)
             result = _result(command, prepared, payment, now).model_copy(update=extra)
             return await self._record(transaction, command.command_id, result, now)
 

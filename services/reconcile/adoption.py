@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from connectors.base import GatewayAnswer
+from connectors.base import GatewayAnswer, StatusRequest
 from connectors.registry import get_registration
 from domain.errors import InvalidMoney, InvariantViolated
 from domain.money import check_amount, check_currency
@@ -61,14 +61,8 @@ class Adopter:
 
     async def search(self, search: OrphanSearch) -> Verdict:
         """Ask the gateway, and adopt the payment if the answer is enough for that."""
-        reading = await fetch(
-            self._gateways,
-            self._look_up,
-            account=search.account,
-            gateway=search.gateway,
-            reference=search.reference,
-            payment_id=None,
-        )
+        request = StatusRequest(payment_id=None, account=search.account, provider_reference=search.reference)
+        reading = await fetch(self._gateways, self._look_up, search.gateway, request)
         if reading.answer is None:
             return await self.put_off(search, reading.problem)
         async with self._database.transaction(ACTOR) as transaction:

@@ -38,16 +38,13 @@ class Reading:
     problem: str = ""
 
 
-async def fetch(
-    gateways: ConnectorSource, look_up: LookUp, *, account: str, gateway: str, reference: str, payment_id: str | None
-) -> Reading:
+async def fetch(gateways: ConnectorSource, look_up: LookUp, gateway: str, request: StatusRequest) -> Reading:
     """Ask for everything the gateway knows under a name. Call it outside of any transaction."""
     try:
         if not look_up(gateway).has(Capability.FETCHES_STATUS):
             return Reading(is_possible=False, problem=f"{gateway} has no call that reads a payment")
-        connector = await gateways.connector(account, gateway)
-        request = StatusRequest(payment_id=payment_id, account=account, provider_reference=reference)
-        answer = await call_gateway(connector, GatewayCall(FetchesStatus, lambda one: one.fetch_status(request)))
+        call = GatewayCall(FetchesStatus, lambda one: one.fetch_status(request))
+        answer = await call_gateway(gateways, request.account, gateway, call)
     except NO_ANSWER as error:
         return Reading(problem=f"{error.code}: {error.message}")
     if not isinstance(answer, GatewayAnswer):

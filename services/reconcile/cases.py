@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from connectors.base import GatewayAnswer
 from domain.errors import GatewayRejected, InvalidInput, InvariantViolated, NotFound, OperationNotAllowed
 from services.commands.runner import CommandRunner
+from services.gateways import ConnectorSource
 from services.reconcile.notices import case_opened, case_resolved
 from services.reconcile.open_commands import read_command
 from storage.cases import Case, CaseKind
@@ -118,7 +119,7 @@ class CaseDesk:
         return command, GatewayAnswer(provider_reference=payment.provider_reference)
 
 
-class _NoConnectors:
+class _NoConnectors(ConnectorSource):
     """A desk calls no gateway."""
 
     async def connector(self, account: str, gateway: str) -> object:

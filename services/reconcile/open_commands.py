@@ -120,8 +120,7 @@ class CommandSettler:
             return None
         outcome: object
         try:
-            connector = await self._gateways.connector(command.account, prepared.gateway)
-            outcome = await call_gateway(connector, prepared.call)
+            outcome = await call_gateway(self._gateways, command.account, prepared.gateway, prepared.call)
         except (GatewayDeclined, GatewayRejected, VerificationFailed) as error:
             if error.code == CREDENTIALS_REFUSED:
                 return None

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connectors.base import Capability
+from connectors.base import Capability, StatusRequest
 from connectors.registry import get_registration, registrations
+from services.gateway_calls import open_refunds
 from services.gateways import ConnectorSource
 from services.reconcile.asking import LookUp, Reading, fetch, take_in_reading
 from services.reconcile.cases import ACTOR, Subject, open_case
@@ -85,8 +86,8 @@ class Reconciler:
     async def carry_out(self, work: Work) -> Found:
         """Do what was claimed, and plan what is left of it."""
         found = Found()
-        payment, open_commands = await self._read(work)
-        reading = await self._fetch(payment)
+        payment, open_commands, hinted_refunds = await self._read(work)
+        reading = await self._fetch(payment, open_commands, hinted_refunds)
         if payment is not None and reading.answer is not None:
             async with self._database.transaction(ACTOR) as transaction:
                 missed = await take_in_reading(transaction, payment.id, reading.answer, self._clock())
@@ -106,25 +107,28 @@ class Reconciler:
         await self._plan(work, Reading(problem=problem), found)
         return found
 
-    async def _read(self, work: Work) -> tuple[PaymentRecord | None, Sequence[OpenCommand]]:
+    async def _read(self, work: Work) -> tuple[PaymentRecord | None, Sequence[OpenCommand], Sequence[str]]:
         if work.payment_id is None:
-            return None, work.commands
+            return None, work.commands, ()
         async with self._database.transaction() as transaction:
             payment = await transaction.payments.get(work.payment_id)
             stale_before = self._clock() - STALE_AFTER
-            return payment, await transaction.commands.open_of(work.payment_id, stale_before)
+            open_commands = await transaction.commands.open_of(work.payment_id, stale_before)
+            return payment, open_commands, await transaction.inbox.hinted_refunds(work.payment_id)
 
-    async def _fetch(self, payment: PaymentRecord | None) -> Reading:
+    async def _fetch(
+        self, payment: PaymentRecord | None, open_commands: Sequence[OpenCommand], hinted_refunds: Sequence[str]
+    ) -> Reading:
         if payment is None or payment.provider_reference is None:
             return Reading(is_possible=False, problem="there is no name to ask the gateway for")
-        return await fetch(
-            self._gateways,
-            self._look_up,
-            account=payment.terms.account,
-            gateway=payment.terms.gateway,
-            reference=payment.provider_reference,
+        request = StatusRequest(
             payment_id=payment.id,
+            account=payment.terms.account,
+            provider_reference=payment.provider_reference,
+            refund_references=open_refunds(payment.state, hinted_refunds),
+            open_keys=tuple(command.id for command in open_commands),
         )
+        return await fetch(self._gateways, self._look_up, payment.terms.gateway, request)
 
     async def _plan(self, work: Work, reading: Reading, found: Found) -> None:
         now = self._clock()

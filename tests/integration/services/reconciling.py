@@ -12,6 +12,7 @@ from domain.facts import Fact, FactKind
 from services.apply_events import apply_events
 from services.audit.run import audit_database
 from services.commands.runner import CommandRunner
+from services.gateways import ConnectorSource
 from services.reconcile.reconciler import Found, Reconciler
 from services.reconcile.rules import ReconcileRules
 from services.settle import SettlementRules, catch_up
@@ -94,7 +95,7 @@ class LossyGateway:
         return key
 
 
-class OneGateway:
+class OneGateway(ConnectorSource):
     """Hands the one gateway out."""
 
     def __init__(self, gateway: LossyGateway) -> None:

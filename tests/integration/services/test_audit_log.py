@@ -17,6 +17,7 @@ from domain.facts import FactKind, Trust
 from services.accounts import create_account, rotate_keys, set_credentials
 from services.apply_events import apply_events
 from services.commands.runner import CommandRunner
+from services.gateways import ConnectorSource
 from services.settle import AGENT, SettlementRules, catch_up, close_windows
 from storage.accounts import Account
 from storage.audit_log import AuditRecord
@@ -40,7 +41,7 @@ SECRETS = {
 CLIENT_SECRET, TOKEN, SIGNATURE = "pi_1_secret_audit", "pm_audit_one_time_token", "audit-redirect-signature"
 
 
-class Browserless:
+class Browserless(ConnectorSource):
     """A gateway that hands out a client secret, takes a token, and proves a redirect."""
 
     async def create_order(self, request: OrderRequest) -> GatewayAnswer:

@@ -13,6 +13,7 @@ from domain.errors import NotFound
 from domain.facts import FactKind
 from services.apply_events import ReceivedFact, apply_events
 from services.commands.runner import CommandRunner
+from services.gateways import ConnectorSource
 from services.settle import AGENT, SettlementRules, catch_up, close_windows
 from services.timeline import TimelineEntry, TimelineKind, timeline
 from storage.unit_of_work import Database
@@ -26,7 +27,7 @@ RULES = SettlementRules(
 )
 
 
-class Gateway:
+class Gateway(ConnectorSource):
     """Sets payments up and refunds them."""
 
     async def create_order(self, request: OrderRequest) -> GatewayAnswer:

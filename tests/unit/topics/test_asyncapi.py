@@ -16,6 +16,7 @@ from agents.records import Record
 from agents.verify import VerifyAgent
 from bootstrap.settings import KafkaSettings
 from domain.errors import MalformedPayload, NotFound
+from services.gateways import ConnectorSource
 from topics.asyncapi import export_asyncapi, render
 from topics.catalog import (
     COMMAND_RESULTS,
@@ -268,7 +269,7 @@ class FakeProducer:
         self.sent.append((topic, headers))
 
 
-class NoGateways:
+class NoGateways(ConnectorSource):
     """Knows no account."""
 
     async def connector(self, account: str, gateway: str) -> object:

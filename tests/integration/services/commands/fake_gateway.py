@@ -26,6 +26,7 @@ from connectors.base import (
 )
 from domain.errors import GatewayDeclined, GatewayRejected, VerificationFailed
 from domain.facts import Fact, FactKind
+from services.gateways import ConnectorSource
 from tests.integration.services.books import NOW
 
 Answer = TypeVar("Answer")
@@ -297,7 +298,7 @@ class FakeGateway:
             raise errors.pop(0)
 
 
-class FakeGateways:
+class FakeGateways(ConnectorSource):
     """Hands out one fake for each gateway, whatever the account."""
 
     def __init__(self, gateways: Mapping[str, FakeGateway]) -> None:

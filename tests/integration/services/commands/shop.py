@@ -86,7 +86,7 @@ class Shop:
             prepared = await HANDLERS[command.kind].resume(transaction, command, known)
         assert prepared.call is not None
         try:
-            outcome: object = await call_gateway(self.gateways[prepared.gateway], prepared.call)
+            outcome: object = await call_gateway(self.source, command.account, prepared.gateway, prepared.call)
         except GatewayError as error:
             outcome = error
         return await self.runner.settle_unknown(command, outcome)
