@@ -306,6 +306,7 @@ class Registration:
     """Everything the house knows about a gateway without calling it.
 
     - `required_headers`: lower-cased names without which a callback is refused at the door (401).
+    - `native`: False where other software speaks to the gateway for us.
     - `callback_trust`: HINT where callbacks are too weakly proven to move money, so that each only triggers a fetch.
     - `credentials`: the pydantic model of its credentials; its SecretStr fields are the secrets.
     - `factory`: builds the connector from an instance of that model.
@@ -322,6 +323,7 @@ class Registration:
     factory: Callable[[CredentialsModel], object]
     required_headers: tuple[str, ...] = ()
     callback_trust: Trust = Trust.SIGNED
+    native: bool = True
     acknowledgement: Acknowledgement = field(default_factory=Acknowledgement)
 
     def has(self, capability: Capability) -> bool:
