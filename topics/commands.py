@@ -85,7 +85,7 @@ class AuthorizePayment(PaymentCommandBase):
 
     kind: Literal["authorize"] = "authorize"
     payment_method_token: Token
-    return_url: SafeText | None = None
+    return_url: ReturnUrl | None = None
 
 
 class CapturePayment(PaymentCommandBase):
@@ -205,7 +205,7 @@ class SetupMandate(CommandBase):
     currency: Currency
     payment_method_token: Token | None = None
     max_amount_minor: PositiveMinor | None = None
-    return_url: SafeText | None = None
+    return_url: ReturnUrl | None = None
 
     @property
     def subject_id(self) -> str:

@@ -128,6 +128,31 @@ async def _settle(journey: Journey, http: httpx.AsyncClient) -> None:
         (await http.post("/_control/settle")).raise_for_status()
 
 
+async def test_a_payment_by_hand_is_submitted_by_one_and_approved_by_another(pipeline: Pipeline) -> None:
+    account, instructions = "shop-manual", {"bank_transfer_instructions": "Bank of Examples, account 12-34"}
+    await pipeline.open_account(account, "manual", instructions)
+    own = {"payment_id": "pay-manual", "account": account}
+    submitted = await pipeline.run(
+        "submit_manual_payment",
+        **own,
+        amount_minor=5_000,
+        currency="USD",
+        resource_type="order",
+        resource_id="order-1",
+        method="bank_transfer",
+        transaction_reference="transfer-1",
+        actor="clerk",
+    )
+    assert (submitted["outcome"], submitted["status"]) == ("succeeded", "pending_approval"), submitted
+
+    refused = await pipeline.run("approve", **own, actor="clerk")
+    approved = await pipeline.run("approve", **own, actor="owner")
+
+    assert (refused["outcome"], approved["outcome"]) == ("refused", "succeeded")
+    completed = await pipeline.until_event(own["payment_id"], "payment.completed")
+    assert (completed["captured_minor"], completed["currency"]) == (5_000, "USD")
+
+
 async def test_the_books_of_all_journeys_hold(pipeline: Pipeline) -> None:
     async def is_drained() -> bool:
         counts = "select (select count(*) from outbox), (select count(*) from settlement_entries where not counted)"
