@@ -20,6 +20,7 @@ from devstack.errors import StackFailed
 from devstack.ports import LOOPBACK, accepts_connections
 from devstack.processes import ManagedProcess, run_to_end
 from devstack.server import Server, complete
+from storage.unit_of_work import TENANT_ROLE
 
 MAJOR_VERSION = 18
 SUPERUSER = "postgres"
@@ -170,6 +171,9 @@ class PostgresServer(Server):
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", DATABASE):
                 # Neither the name nor the password, which is hexadecimal, can break out of the quotes.
                 await connection.execute(f"CREATE ROLE {DATABASE} LOGIN CREATEDB PASSWORD '{self._password()}'")
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", TENANT_ROLE):
+                await connection.execute(f"CREATE ROLE {TENANT_ROLE} NOLOGIN")
+                await connection.execute(f"GRANT {TENANT_ROLE} TO {DATABASE}")
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
         finally:

@@ -1,53 +1,23 @@
-"""SQLAlchemy Core's view of the schema, for queries. The migrations make the schema; a test compares the two."""
+"""SQLAlchemy Core's view of the pipeline's tables. The migrations make the schema; a test compares the two."""
 
-from typing import Any
-
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Boolean,
-    Column,
-    DateTime,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Text,
-    Uuid,
-)
-from sqlalchemy import Table as SqlTable
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import UserDefinedType
 
-METADATA = MetaData()
+from storage.table_shapes import MOMENT, TransactionId, describe
 
-
-class TransactionId(UserDefinedType[int]):
-    """PostgreSQL's xid8: the number of a transaction, 64 bits, never reused."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        """The type's name in DDL."""
-        return "xid8"
-
-
-def _table(name: str, primary_key: str, columns: dict[str, Any], optional: dict[str, Any] | None = None) -> SqlTable:
-    keys = primary_key.split()
-    required = [Column(key, kind, primary_key=key in keys, nullable=False) for key, kind in columns.items()]
-    return SqlTable(
-        name, METADATA, *required, *(Column(key, kind, nullable=True) for key, kind in (optional or {}).items())
-    )
-
-
-_MOMENT = DateTime(timezone=True)
-
-ACCOUNTS = _table(
+ACCOUNTS = describe(
     "accounts",
     "id",
-    {"id": Text, "name": Text, "fee_basis_points": Integer, "fee_fixed_minor": BigInteger, "created_at": _MOMENT},
+    {
+        "id": Text,
+        "name": Text,
+        "fee_basis_points": Integer,
+        "fee_fixed_minor": BigInteger,
+        "mode": Text,
+        "created_at": MOMENT,
+    },
 )
-GATEWAY_CREDENTIALS = _table(
+GATEWAY_CREDENTIALS = describe(
     "gateway_credentials",
     "account gateway",
     {
@@ -57,10 +27,10 @@ GATEWAY_CREDENTIALS = _table(
         "wrapped_key": LargeBinary,
         "ciphertext": LargeBinary,
         "version": Integer,
-        "updated_at": _MOMENT,
+        "updated_at": MOMENT,
     },
 )
-PAYMENTS = _table(
+PAYMENTS = describe(
     "payments",
     "id",
     {
@@ -87,8 +57,8 @@ PAYMENTS = _table(
         "event_sequence": Integer,
         "sync_attempts": Integer,
         "changed_by": Text,
-        "created_at": _MOMENT,
-        "updated_at": _MOMENT,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
     },
     {
         "request_id": Text,
@@ -96,21 +66,21 @@ PAYMENTS = _table(
         "user_id": Text,
         "user_name": Text,
         "description": Text,
-        "paid_at": _MOMENT,
-        "refunded_at": _MOMENT,
-        "failed_at": _MOMENT,
+        "paid_at": MOMENT,
+        "refunded_at": MOMENT,
+        "failed_at": MOMENT,
         "failure_reason": Text,
         "receipt_url": Text,
-        "sync_due_at": _MOMENT,
-        "quiet_since": _MOMENT,
+        "sync_due_at": MOMENT,
+        "quiet_since": MOMENT,
     },
 )
-PAYMENT_REFERENCES = _table(
+PAYMENT_REFERENCES = describe(
     "payment_references",
     "gateway account reference",
     {"gateway": Text, "account": Text, "reference": Text, "payment_id": Text},
 )
-INBOX = _table(
+INBOX = describe(
     "inbox",
     "gateway account gateway_event_id",
     {
@@ -122,8 +92,8 @@ INBOX = _table(
         "provider_reference": Text,
         "related_references": ARRAY(Text),
         "disposition": Text,
-        "occurred_at": _MOMENT,
-        "recorded_at": _MOMENT,
+        "occurred_at": MOMENT,
+        "recorded_at": MOMENT,
     },
     {
         "movement_reference": Text,
@@ -135,10 +105,10 @@ INBOX = _table(
         "receipt_url": Text,
         "raw_partition": Integer,
         "raw_offset": BigInteger,
-        "evidence_due_at": _MOMENT,
+        "evidence_due_at": MOMENT,
     },
 )
-TRANSITIONS = _table(
+TRANSITIONS = describe(
     "transitions",
     "id",
     {
@@ -147,11 +117,11 @@ TRANSITIONS = _table(
         "from_status": Text,
         "to_status": Text,
         "gateway_event_id": Text,
-        "occurred_at": _MOMENT,
-        "recorded_at": _MOMENT,
+        "occurred_at": MOMENT,
+        "recorded_at": MOMENT,
     },
 )
-LEDGER_TRANSACTIONS = _table(
+LEDGER_TRANSACTIONS = describe(
     "ledger_transactions",
     "id",
     {
@@ -159,12 +129,12 @@ LEDGER_TRANSACTIONS = _table(
         "account": Text,
         "cause": Text,
         "currency": Text,
-        "occurred_at": _MOMENT,
-        "recorded_at": _MOMENT,
+        "occurred_at": MOMENT,
+        "recorded_at": MOMENT,
     },
     {"payment_id": Text, "payout_batch_id": Uuid, "reference": Text},
 )
-LEDGER_POSTINGS = _table(
+LEDGER_POSTINGS = describe(
     "ledger_postings",
     "transaction_id line",
     {
@@ -177,7 +147,7 @@ LEDGER_POSTINGS = _table(
 )
 _RECIPIENT = {"account": Text, "recipient_type": Text, "recipient_id": Text, "currency": Text}
 _AMOUNTS = {"gross_minor": BigInteger, "fee_minor": BigInteger, "net_minor": BigInteger}
-PAYOUT_BATCHES = _table(
+PAYOUT_BATCHES = describe(
     "payout_batches",
     "id",
     {
@@ -186,15 +156,15 @@ PAYOUT_BATCHES = _table(
         **_AMOUNTS,
         "entry_count": Integer,
         "payment_count": Integer,
-        "period_start": _MOMENT,
-        "period_end": _MOMENT,
+        "period_start": MOMENT,
+        "period_end": MOMENT,
         "status": Text,
         "created_by": Text,
-        "created_at": _MOMENT,
+        "created_at": MOMENT,
     },
-    {"approved_by": Text, "approved_at": _MOMENT, "bank_reference": Text, "paid_at": _MOMENT},
+    {"approved_by": Text, "approved_at": MOMENT, "bank_reference": Text, "paid_at": MOMENT},
 )
-SETTLEMENT_ENTRIES = _table(
+SETTLEMENT_ENTRIES = describe(
     "settlement_entries",
     "id",
     {
@@ -204,26 +174,26 @@ SETTLEMENT_ENTRIES = _table(
         "gateway": Text,
         "cause": Text,
         **_AMOUNTS,
-        "occurred_at": _MOMENT,
+        "occurred_at": MOMENT,
         "counted": Boolean,
-        "recorded_at": _MOMENT,
+        "recorded_at": MOMENT,
     },
     {"payout_batch_id": Uuid},
 )
-SETTLEMENT_WINDOWS = _table(
+SETTLEMENT_WINDOWS = describe(
     "settlement_windows",
     "account recipient_type recipient_id currency window_start",
     {
         **_RECIPIENT,
-        "window_start": _MOMENT,
-        "window_end": _MOMENT,
+        "window_start": MOMENT,
+        "window_end": MOMENT,
         **_AMOUNTS,
         "entry_count": BigInteger,
         "sequence": BigInteger,
     },
-    {"closed_at": _MOMENT, "payout_batch_id": Uuid},
+    {"closed_at": MOMENT, "payout_batch_id": Uuid},
 )
-OUTBOX = _table(
+OUTBOX = describe(
     "outbox",
     "id",
     {
@@ -235,13 +205,13 @@ OUTBOX = _table(
         "type": Text,
         "payload": Text,
         "headers": JSONB,
-        "created_at": _MOMENT,
+        "created_at": MOMENT,
     },
 )
-RELAY_SHARDS = _table(
+RELAY_SHARDS = describe(
     "relay_shards", "shard", {"shard": SmallInteger, "last_sequence": BigInteger, "pending_ids": ARRAY(BigInteger)}
 )
-COMMANDS = _table(
+COMMANDS = describe(
     "commands",
     "id",
     {
@@ -254,9 +224,9 @@ COMMANDS = _table(
         "content": JSONB,
         "state": Text,
         "reconcile_attempts": Integer,
-        "started_at": _MOMENT,
+        "started_at": MOMENT,
     },
-    {"amount_minor": BigInteger, "result": JSONB, "finished_at": _MOMENT, "reconcile_due_at": _MOMENT},
+    {"amount_minor": BigInteger, "result": JSONB, "finished_at": MOMENT, "reconcile_due_at": MOMENT},
 )
 _MOVEMENT = {
     "gateway": Text,
@@ -267,17 +237,17 @@ _MOVEMENT = {
     "amount_minor": BigInteger,
     "currency": Text,
     "changed_by": Text,
-    "created_at": _MOMENT,
-    "updated_at": _MOMENT,
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
 }
-REFUNDS = _table("refunds", "gateway account reference", _MOVEMENT, {"reason": Text, "request_id": Text})
-DISPUTES = _table(
+REFUNDS = describe("refunds", "gateway account reference", _MOVEMENT, {"reason": Text, "request_id": Text})
+DISPUTES = describe(
     "disputes",
     "gateway account reference",
     _MOVEMENT,
-    {"reason": Text, "request_id": Text, "evidence_due_at": _MOMENT},
+    {"reason": Text, "request_id": Text, "evidence_due_at": MOMENT},
 )
-PAYMENT_EVENTS = _table(
+PAYMENT_EVENTS = describe(
     "payment_events",
     "payment_id sequence",
     {
@@ -286,16 +256,16 @@ PAYMENT_EVENTS = _table(
         "event_id": Text,
         "type": Text,
         "payload": JSONB,
-        "occurred_at": _MOMENT,
-        "recorded_at": _MOMENT,
+        "occurred_at": MOMENT,
+        "recorded_at": MOMENT,
     },
 )
-INVOICES = _table(
+INVOICES = describe(
     "invoices",
     "account id",
-    {"account": Text, "id": Text, "amount_minor": BigInteger, "currency": Text, "created_at": _MOMENT},
+    {"account": Text, "id": Text, "amount_minor": BigInteger, "currency": Text, "created_at": MOMENT},
 )
-MANUAL_PAYMENTS = _table(
+MANUAL_PAYMENTS = describe(
     "manual_payments",
     "payment_id",
     {
@@ -303,12 +273,12 @@ MANUAL_PAYMENTS = _table(
         "method": Text,
         "transaction_reference": Text,
         "submitted_by": Text,
-        "submitted_at": _MOMENT,
+        "submitted_at": MOMENT,
     },
-    {"notes": Text, "decided_by": Text, "decided_at": _MOMENT},
+    {"notes": Text, "decided_by": Text, "decided_at": MOMENT},
 )
-_VAULTED = {"account": Text, "gateway": Text, "status": Text, "created_at": _MOMENT, "updated_at": _MOMENT}
-MANDATES = _table(
+_VAULTED = {"account": Text, "gateway": Text, "status": Text, "created_at": MOMENT, "updated_at": MOMENT}
+MANDATES = describe(
     "mandates",
     "id",
     {
@@ -324,7 +294,7 @@ MANDATES = _table(
         "payment_method_reference": Text,
     },
 )
-PAYMENT_METHODS = _table(
+PAYMENT_METHODS = describe(
     "payment_methods",
     "id",
     {
@@ -341,7 +311,7 @@ PAYMENT_METHODS = _table(
         "expires": Text,
     },
 )
-PAYMENT_LINKS = _table(
+PAYMENT_LINKS = describe(
     "payment_links",
     "payment_id",
     {
@@ -349,35 +319,35 @@ PAYMENT_LINKS = _table(
         "payment_id": Text,
         "reusable": Boolean,
     },
-    {"expires_at": _MOMENT, "provider_reference": Text, "url": Text},
+    {"expires_at": MOMENT, "provider_reference": Text, "url": Text},
 )
-RECONCILIATION_CASES = _table(
+RECONCILIATION_CASES = describe(
     "reconciliation_cases",
     "id",
-    {"id": Uuid, "account": Text, "kind": Text, "detail": Text, "opened_at": _MOMENT},
+    {"id": Uuid, "account": Text, "kind": Text, "detail": Text, "opened_at": MOMENT},
     {
         "payment_id": Text,
         "command_id": Text,
         "gateway": Text,
         "reference": Text,
-        "resolved_at": _MOMENT,
+        "resolved_at": MOMENT,
         "resolved_by": Text,
         "resolution": Text,
     },
 )
-ORPHAN_SEARCHES = _table(
+ORPHAN_SEARCHES = describe(
     "orphan_searches",
     "gateway account reference",
     {
         "gateway": Text,
         "account": Text,
         "reference": Text,
-        "first_seen_at": _MOMENT,
+        "first_seen_at": MOMENT,
         "attempts": Integer,
-        "due_at": _MOMENT,
+        "due_at": MOMENT,
     },
 )
-AUDIT_LOG = _table(
+AUDIT_LOG = describe(
     "audit_log",
     "id",
     {
@@ -386,7 +356,7 @@ AUDIT_LOG = _table(
         "action": Text,
         "subject_type": Text,
         "subject_id": Text,
-        "recorded_at": _MOMENT,
+        "recorded_at": MOMENT,
     },
     {"account": Text, "before": JSONB, "after": JSONB, "request_id": Text},
 )

@@ -1,12 +1,14 @@
 """The unit of work: one PostgreSQL transaction with the repositories that write in it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from copy import copy
 from functools import cached_property
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from domain.errors import InvariantViolated
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog
 from storage.cases import Cases
@@ -115,6 +117,8 @@ class Transaction:
 _SET_ACTOR = text(
     "select set_config('paystream.actor', :actor, true), set_config('paystream.request_id', :request_id, true)"
 )
+_SET_TENANT = text("select set_config('paystream.accounts', :accounts, true), set_config('role', :role, true)")
+TENANT_ROLE = "paystream_tenant"
 
 
 class Database:
@@ -130,6 +134,18 @@ class Database:
             hide_parameters=True,
             connect_args={"server_settings": {"application_name": application_name, "jit": "off"}},
         )
+        self._accounts: str | None = None
+
+    def scoped(self, accounts: Collection[str]) -> "Database":
+        """The same pool, seeing and writing only rows of these accounts: PostgreSQL itself refuses the others.
+
+        What this returns belongs to the database it was made from, which alone is to be closed.
+        """
+        if not accounts or any("," in account or not account for account in accounts):
+            raise InvariantViolated("a scope names at least one account")
+        scoped = copy(self)
+        scoped.__dict__["_accounts"] = ",".join(sorted(accounts))
+        return scoped
 
     @asynccontextmanager
     async def transaction(self, actor: str | None = None, request_id: str = "") -> AsyncIterator[Transaction]:
@@ -139,6 +155,7 @@ class Database:
         """
         async with self.engine.begin() as connection:
             await connection.execute(_SET_ACTOR, {"actor": actor or self._name, "request_id": request_id})
+            await self._enter_scope(connection)
             yield Transaction(connection)
 
     @asynccontextmanager
@@ -147,7 +164,12 @@ class Database:
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
+                await self._enter_scope(connection)
                 yield Transaction(connection)
+
+    async def _enter_scope(self, connection: AsyncConnection) -> None:
+        if self._accounts is not None:
+            await connection.execute(_SET_TENANT, {"accounts": self._accounts, "role": TENANT_ROLE})
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from storage.tables import METADATA
+from storage.table_shapes import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.exc import DBAPIError
 
+from storage import api_tables, tables
 from storage.migrate import migrate
-from storage.tables import METADATA, TransactionId
+from storage.table_shapes import METADATA, TransactionId
 from storage.unit_of_work import Database
 
 LEDGER_ROW = (
@@ -41,6 +42,7 @@ def _differences(connection: Connection) -> list[object]:
     ischema_names["xid8"] = TransactionId
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     found = compare_metadata(context, METADATA)
+    assert METADATA.tables.keys() >= {tables.PAYMENTS.name, api_tables.API_KEYS.name}
     # Indexes, keys to other tables and checks are the migrations' own; the table objects only serve queries.
     return [entry for entry in found if not (isinstance(entry, tuple) and entry[0] in {"remove_index", "remove_fk"})]
 
