@@ -16,12 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootstrap.clock import Clock, system_clock
 from bootstrap.producer import broker_knows_topic, build_producer
+from bootstrap.rate_limits import Monotonic, RateLimiter
 from bootstrap.settings import Settings
 from connectors.registry import get_registration
 from topics.catalog import RAW_WEBHOOKS
 from webhook_ingress.callbacks import CallbackEndpoint, RegistrationLookup
 from webhook_ingress.directory import AccountDirectory
-from webhook_ingress.limits import InFlight, Monotonic, RateLimiter
+from webhook_ingress.limits import InFlight
 from webhook_ingress.metrics import IngressMetrics
 from webhook_ingress.publisher import BrokerProbe, Producer, ProducerFactory, Publisher, partition_by_digest
 from webhook_ingress.request import CALLBACK_PREFIX

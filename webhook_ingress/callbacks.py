@@ -12,12 +12,13 @@ from hashlib import sha256
 from starlette.types import Receive, Scope, Send
 
 from bootstrap.clock import Clock
+from bootstrap.rate_limits import RateLimiter
 from bootstrap.settings import IngressSettings
 from connectors.base import Registration
 from domain.errors import NotFound
 from topics.webhooks import RawWebhook
 from webhook_ingress.directory import AccountDirectory
-from webhook_ingress.limits import InFlight, RateLimiter
+from webhook_ingress.limits import InFlight
 from webhook_ingress.metrics import UNKNOWN_GATEWAY, IngressMetrics
 from webhook_ingress.publisher import NotAcknowledged, Publisher
 from webhook_ingress.request import (

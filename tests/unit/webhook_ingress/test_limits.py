@@ -2,8 +2,9 @@
 
 import pytest
 
+from bootstrap.rate_limits import RateLimiter
 from domain.errors import InvalidInput
-from webhook_ingress.limits import InFlight, RateLimiter
+from webhook_ingress.limits import InFlight
 
 
 def limiter(now: list[float], *, rate: float = 10.0, burst: int = 3, capacity: int = 10_000) -> RateLimiter:
