@@ -22,12 +22,19 @@ class RateLimiter:
         self._token_seconds = 1.0 / rate_per_second
         # Half a token of slack keeps rounding from refusing the last request of a burst.
         self._tolerance_seconds = (burst - 0.5) * self._token_seconds
+        self.burst = burst
         self._monotonic = monotonic
         self._capacity = capacity
         self._full_at: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._full_at)
+
+    def left(self, *who: str) -> int:
+        """How many tokens there are."""
+        now = self._monotonic()
+        used = max(self._full_at.get(who, now) - now, 0.0) / self._token_seconds
+        return max(0, int(self.burst - used))
 
     def take(self, *who: str) -> float:
         """Take a token; return 0 when there was one, else the seconds until there is."""

@@ -46,6 +46,18 @@ class IngressSettings(BaseModel):
     rate_limit_burst: int = 2_000
 
 
+class ApiSettings(BaseModel):
+    """The HTTP API. `public_url` is what links to hosted pages begin with; no other origins may call by default."""
+
+    host: str = "127.0.0.1"
+    port: int = 8081
+    public_url: str = "http://127.0.0.1:8081"
+    max_body_bytes: int = 262_144
+    rate_limit_per_second: float = 50.0
+    rate_limit_burst: int = 200
+    cors_origins: tuple[str, ...] = ()
+
+
 class WorkerSettings(BaseModel):
     """The Faust worker. `batch_size` records are applied in one transaction."""
 
@@ -102,6 +114,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
     ingress: IngressSettings = IngressSettings()
+    api: ApiSettings = ApiSettings()
     worker: WorkerSettings = WorkerSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     settlement: SettlementSettings = SettlementSettings()

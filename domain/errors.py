@@ -9,8 +9,11 @@
     │   ├── OperationNotAllowed        this operation in this status
     │   ├── CapabilityMissing          the gateway has no such operation
     │   ├── AmountExceeded             more than is captured, authorized or left
-    │   └── CommandConflict            the same command id with other content
+    │   ├── CommandConflict            the same command id with other content
+    │   └── PreconditionFailed         somebody else was quicker
     ├── VerificationFailed             a callback that is not proven to come from its gateway
+    ├── Unauthenticated                nobody knows who asks
+    ├── Forbidden                      we know who asks, and they may not
     ├── GatewayError                   a gateway was called
     │   ├── GatewayDeclined            it said no to this payment: a definite answer
     │   ├── GatewayRejected            it said our request or our credentials are wrong: a definite answer
@@ -90,6 +93,12 @@ class CommandConflict(Refused):
     code = "command_conflict"
 
 
+class PreconditionFailed(Refused):
+    """What was to be changed is no longer what the caller has seen."""
+
+    code = "precondition_failed"
+
+
 class VerificationFailed(PaystreamError):
     """A callback is not proven to come from its gateway. `code` says why: `signature_missing`,
     `signature_invalid`, `signature_stale`, `signature_from_future`, `secret_missing`,
@@ -97,6 +106,18 @@ class VerificationFailed(PaystreamError):
     """
 
     code = "signature_invalid"
+
+
+class Unauthenticated(PaystreamError):
+    """Whoever asks did not prove who they are."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(PaystreamError):
+    """Whoever asks is known and may not do this."""
+
+    code = "forbidden"
 
 
 class GatewayError(PaystreamError):

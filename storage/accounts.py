@@ -1,7 +1,7 @@
 """Accounts and their sealed gateway credentials."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +18,7 @@ class Account:
     name: str
     fee_basis_points: int
     fee_fixed_minor: int
+    mode: Literal["live", "test"] = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,15 @@ class Accounts:
     async def create(self, account: Account) -> bool:
         """Insert an account; False when the id is taken."""
         statement = text(
-            "insert into accounts (id, name, fee_basis_points, fee_fixed_minor)"
-            " values (:id, :name, :fee_basis_points, :fee_fixed_minor) on conflict do nothing returning id"
+            "insert into accounts (id, name, fee_basis_points, fee_fixed_minor, mode)"
+            " values (:id, :name, :fee_basis_points, :fee_fixed_minor, :mode) on conflict do nothing returning id"
         )
         values = {
             "id": account.id,
             "name": account.name,
             "fee_basis_points": account.fee_basis_points,
             "fee_fixed_minor": account.fee_fixed_minor,
+            "mode": account.mode,
         }
         return (await self._connection.execute(statement, values)).first() is not None
 
@@ -113,4 +115,4 @@ class Accounts:
 
 
 def _account(row: Row[Any]) -> Account:
-    return Account(row.id, row.name, row.fee_basis_points, row.fee_fixed_minor)
+    return Account(row.id, row.name, row.fee_basis_points, row.fee_fixed_minor, row.mode)

@@ -26,7 +26,7 @@ API_ANSWERS = describe(
     "api_answers",
     "account idempotency_key",
     {"account": Text, "idempotency_key": Text, "fingerprint": LargeBinary, "started_at": MOMENT},
-    {"status_code": Integer, "headers": JSONB, "body": LargeBinary},
+    {"key_id": Text, "wrapped_key": LargeBinary, "ciphertext": LargeBinary},
 )
 PAYMENT_OPTIONS = describe(
     "payment_options",

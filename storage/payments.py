@@ -42,6 +42,7 @@ class PaymentRecord:
     sync_attempts: int = 0
     changed_by: str = "unknown"
     request_id: str | None = None
+    updated_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -104,6 +105,10 @@ _UPDATE = text(
     " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now, quiet_since = null from unnest("
     + ", ".join(f"cast(:{name} as {kind}[])" for name, kind in _COLUMNS.items())
     + f") as new ({', '.join(_COLUMNS)}) where payments.id = new.id"
+)
+_DESCRIBE = text(
+    "update payments set description = :description, user_name = :user_name, metadata = cast(:metadata as jsonb),"
+    " updated_at = :now where id = :id"
 )
 _PLAN_SYNC = text("update payments set sync_due_at = :due_at, sync_attempts = :attempts where id = :id")
 _PAID_FOR = text(
@@ -181,7 +186,7 @@ class Payments:
         statement = (
             select(PAYMENTS).where(PAYMENTS.c.id.in_(sorted(payment_ids))).order_by(PAYMENTS.c.id).with_for_update()
         )
-        return {row.id: _record(row) for row in await self._connection.execute(statement)}
+        return {row.id: record_of(row) for row in await self._connection.execute(statement)}
 
     async def paid_for(self, account: str, resource_type: str, resource_id: str) -> int:
         """What an account's payments for a resource have brought and kept, in minor units."""
@@ -191,7 +196,7 @@ class Payments:
     async def get(self, payment_id: str) -> PaymentRecord | None:
         """Read one payment without locking it."""
         row = (await self._connection.execute(select(PAYMENTS).where(PAYMENTS.c.id == payment_id))).first()
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row)
 
     async def save(self, payments: Sequence[PaymentRecord], now: datetime) -> None:
         """Write back status, steps and sums of locked payments."""
@@ -200,6 +205,19 @@ class Payments:
         rows = [_changed(payment) for payment in payments]
         columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
         await self._connection.execute(_UPDATE, {**columns, "now": now})
+
+    async def describe(
+        self,
+        payment_id: str,
+        *,
+        description: str | None,
+        user_name: str | None,
+        metadata: dict[str, str],
+        now: datetime,
+    ) -> None:
+        """Change what describes a payment."""
+        values = {"id": payment_id, "description": description, "user_name": user_name, "now": now}
+        await self._connection.execute(_DESCRIBE, values | {"metadata": json.dumps(metadata)})
 
     async def plan_sync(self, payment_id: str, due_at: datetime | None, attempts: int = 0) -> None:
         """Say when the payment should next be read back from its gateway; None means not at all."""
@@ -229,7 +247,8 @@ def _changed(payment: PaymentRecord) -> tuple[Any, ...]:
     )
 
 
-def _record(row: Row[Any]) -> PaymentRecord:
+def record_of(row: Row[Any]) -> PaymentRecord:
+    """Read a row of the table `payments`."""
     return PaymentRecord(
         terms=PaymentTerms(
             payment_id=row.id,
@@ -261,4 +280,5 @@ def _record(row: Row[Any]) -> PaymentRecord:
         metadata=row.metadata,
         event_sequence=row.event_sequence,
         sync_attempts=row.sync_attempts,
+        updated_at=row.updated_at,
     )

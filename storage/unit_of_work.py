@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from domain.errors import InvariantViolated
 from storage.accounts import Accounts
+from storage.api_answers import ApiAnswers
+from storage.api_keys import ApiKeys
 from storage.audit_log import AuditLog
 from storage.cases import Cases
 from storage.commands import Commands
@@ -37,6 +39,16 @@ class Transaction:
     def accounts(self) -> Accounts:
         """Accounts and their sealed credentials."""
         return Accounts(self.connection)
+
+    @cached_property
+    def api_answers(self) -> ApiAnswers:
+        """What the HTTP API answered."""
+        return ApiAnswers(self.connection)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """Keys of the HTTP API."""
+        return ApiKeys(self.connection)
 
     @cached_property
     def audit_log(self) -> AuditLog:

@@ -57,15 +57,16 @@ create table api_key_uses (
     last_used_at timestamptz not null
 );
 
--- What was answered to a POST with an idempotency key, to be answered again byte for byte.
+-- What was answered to a POST with an idempotency key, to be answered again byte for byte. It is sealed, because an
+-- answer may hold what is shown only once.
 create table api_answers (
     account text not null references accounts (id),
     idempotency_key text not null,
     fingerprint bytea not null,
     started_at timestamptz not null,
-    status_code integer,
-    headers jsonb,
-    body bytea,
+    key_id text,
+    wrapped_key bytea,
+    ciphertext bytea,
     primary key (account, idempotency_key)
 );
 create index api_answers_started on api_answers (started_at);

@@ -1,0 +1,89 @@
+"""The HTTP API for merchants and operators. Which resources there are is the literal list below."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from api.context import ApiContext
+from api.middleware import Hardening
+from api.openapi import describe, operation_id
+from api.problems import problem_of
+from api.routes import ROUTERS
+from bootstrap.version import VERSION
+
+DESCRIPTION = """\
+Payments through many gateways, settled into payout batches.
+
+- Authenticate with `Authorization: Bearer ps_live_…` or `ps_test_…`.
+- Send an `Idempotency-Key` with every `POST`: the same key again gets the same answer, byte for byte.
+- Amounts are integers of minor units with an ISO 4217 currency; a decimal string is taken too, where it fits exactly.
+- Errors are problem details (RFC 9457) with a stable `code`; `X-Request-Id` finds a request in our logs.
+- Lists are pages: `limit`, `cursor`, `order`.
+"""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(context: ApiContext, lifespan: Lifespan | None = None) -> FastAPI:
+    """Build the application. Its context is ready; `lifespan` opens and closes what runs beside it."""
+    app = FastAPI(
+        title="Paystream",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan or _nothing,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.context = context
+    app.router.generate_unique_id_function = operation_id
+    app.openapi = describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    for router in ROUTERS:
+        app.include_router(router)
+    _add_probes(app, context)
+    for kind in (HTTPException, Exception):
+        app.add_exception_handler(kind, _answer_error)
+    origins = context.settings.api.cors_origins
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Hardening, max_body_bytes=context.settings.api.max_body_bytes)
+    return app
+
+
+@asynccontextmanager
+async def _nothing(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        _log.error("request failed", path=request.url.path, exc_info=error)
+    return problem_of(request, error)
+
+
+def _add_probes(app: FastAPI, context: ApiContext) -> None:
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> dict[str, str]:
+        return {"status": "live"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        try:
+            async with context.database.transaction() as transaction:
+                await transaction.connection.execute(text("select 1"))
+        except (SQLAlchemyError, OSError):
+            return JSONResponse({"status": "not_ready", "database": False}, 503)
+        return JSONResponse({"status": "ready", "database": True})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,210 @@
+"""Payments as they are asked for and shown."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+
+from api.schemas.base import AmountRequest, OptionalAmountRequest, RequestModel, ResponseModel, decimal_of
+from domain.payment import Status
+from storage.payments import PaymentRecord
+from topics.commands import CommandResult
+from topics.message import Name, PositiveMinor
+from topics.safe_text import Metadata, ReturnUrl, SafeName, SafeReference, SafeText, Token
+
+EXAMPLE: dict[str, JsonValue] = {
+    "amount_minor": 1099,
+    "currency": "USD",
+    "gateway": "stripe",
+    "resource_type": "order",
+    "resource_id": "order-1001",
+    "description": "Two coffees",
+    "return_url": "https://shop.example/orders/1001",
+}
+
+PaymentId = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,255}$", examples=["pay_0b1d3c"])]
+
+
+class SplitRequest(RequestModel):
+    """A partner's part of a payment, in minor units; what is left over is the account's own."""
+
+    recipient_id: SafeName
+    amount_minor: PositiveMinor
+
+
+class CreatePaymentRequest(AmountRequest):
+    """A new payment, which is set up at its gateway at once unless `set_up_at_gateway` is false."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    gateway: Name
+    resource_type: SafeName = Field(description="What is paid for, such as `order` or `invoice`.")
+    resource_id: SafeReference
+    user_id: SafeReference | None = None
+    user_name: SafeText | None = None
+    description: SafeText | None = None
+    manual_capture: bool = Field(default=False, description="Authorize only; capture by a call of its own.")
+    set_up_at_gateway: bool = True
+    return_url: ReturnUrl | None = Field(default=None, description="Where the payer's browser goes after paying.")
+    payment_method: SafeName | None = Field(default=None, description="One of the gateway's payment methods.")
+    splits: Annotated[tuple[SplitRequest, ...], Field(max_length=50)] = ()
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class UpdatePaymentRequest(RequestModel):
+    """What may change about a payment; what is left out stays as it is."""
+
+    description: SafeText | None = None
+    user_name: SafeText | None = None
+    metadata: Metadata | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("say what is to change")
+        return self
+
+
+class SetUpRequest(RequestModel):
+    """A payment to set up at its gateway."""
+
+    return_url: ReturnUrl | None = None
+    payment_method: SafeName | None = None
+
+
+class AuthorizeRequest(RequestModel):
+    """The payer's payment method, as the gateway's token. Card numbers are refused."""
+
+    payment_method_token: Token
+    return_url: ReturnUrl | None = None
+
+
+class MovementRequest(OptionalAmountRequest):
+    """How much to capture or refund; all that is left when no amount is given."""
+
+
+class RefundRequest(OptionalAmountRequest):
+    """How much to refund, and why."""
+
+    reason: SafeText | None = None
+
+
+class IncrementRequest(RequestModel):
+    """The new total of an authorization, in minor units."""
+
+    amount_minor: PositiveMinor
+
+
+class ReasonRequest(RequestModel):
+    """Why."""
+
+    reason: SafeText | None = None
+
+
+class RejectRequest(RequestModel):
+    """Why a manual payment is refused."""
+
+    reason: SafeText
+
+
+class CompleteRequest(RequestModel):
+    """The payment's name at its gateway, which is asked whether the payment is complete."""
+
+    provider_reference: SafeReference
+
+
+class VerifyRedirectRequest(RequestModel):
+    """The parameters that the payer's browser brought back."""
+
+    parameters: Metadata = Field(default_factory=dict)
+
+
+class SplitResponse(ResponseModel):
+    """A recipient's part of a payment, in minor units."""
+
+    recipient_type: Literal["tenant", "partner"]
+    recipient_id: str
+    amount_minor: int
+
+
+class PaymentResponse(ResponseModel):
+    """A payment. All `*_minor` are minor units of `currency`."""
+
+    id: str
+    object: Literal["payment"] = "payment"
+    account: str
+    gateway: str
+    provider_reference: str | None
+    status: Status
+    amount_minor: int
+    amount: str = Field(description="The amount in major units.", examples=["10.99"])
+    currency: str
+    authorized_minor: int
+    captured_minor: int
+    refunded_minor: int
+    refund_pending_minor: int
+    refundable_minor: int
+    disputed_minor: int
+    resource_type: str
+    resource_id: str
+    user_id: str | None
+    user_name: str | None
+    description: str | None
+    manual_capture: bool
+    splits: list[SplitResponse]
+    metadata: dict[str, str]
+    receipt_url: str | None
+    failure_reason: str | None
+    paid_at: datetime | None
+    refunded_at: datetime | None
+    created_at: datetime
+    updated_at: datetime | None
+    client_parameters: dict[str, str] | None = Field(
+        default=None,
+        description="What the payer's client needs now: a client secret, a page to go to, instructions. Told once.",
+    )
+    expanded: dict[str, Any] | None = Field(default=None, description="What `expand` asked for, by its name.")
+
+
+def payment_response(
+    payment: PaymentRecord, result: CommandResult | None = None, expanded: dict[str, Any] | None = None
+) -> PaymentResponse:
+    """Show a payment, with what the command that was just run told for the payer's client."""
+    sums, terms, state = payment.state.totals, payment.terms, payment.state
+    return PaymentResponse(
+        id=payment.id,
+        account=terms.account,
+        gateway=terms.gateway,
+        provider_reference=payment.provider_reference,
+        status=payment.status,
+        amount_minor=terms.amount_minor,
+        amount=decimal_of(terms.amount_minor, terms.currency),
+        currency=terms.currency,
+        authorized_minor=sums.authorized,
+        captured_minor=sums.captured,
+        refunded_minor=sums.refunded,
+        refund_pending_minor=sums.refund_pending,
+        refundable_minor=sums.refundable,
+        disputed_minor=sums.dispute_open + sums.dispute_lost,
+        resource_type=payment.resource_type,
+        resource_id=payment.resource_id,
+        user_id=payment.user_id,
+        user_name=payment.user_name,
+        description=payment.description,
+        manual_capture=payment.manual_capture,
+        splits=[
+            SplitResponse.model_validate(
+                {"recipient_type": part.recipient_type, "recipient_id": part.recipient_id, "amount_minor": part.weight}
+            )
+            for part in terms.splits
+        ],
+        metadata=payment.metadata,
+        receipt_url=state.receipt_url,
+        failure_reason=None if state.failure is None else state.failure[1],
+        paid_at=state.paid_at,
+        refunded_at=state.refunded_at,
+        created_at=payment.created_at,
+        updated_at=payment.updated_at,
+        client_parameters=None if result is None or not result.client_parameters else dict(result.client_parameters),
+        expanded=expanded,
+    )
