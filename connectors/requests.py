@@ -68,24 +68,33 @@ class StatusRequest:
     Some gateways cannot list a payment's refunds. For them, `refund_references` names the refunds that are known here
     and not at their end (the `movement_reference` of pending refunds and of hints about refunds), and `open_keys` the
     idempotency keys of commands whose outcome is unknown, for gateways where a refund is named after its key.
+    `authorization_reference` is the gateway's name of the payment's latest authorization where that is known, for
+    gateways that forget what the payment was first named after.
     """
 
     payment_id: str | None
     account: str
     provider_reference: str
+    authorization_reference: str | None = None
     refund_references: tuple[str, ...] = ()
     open_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """The customer's payment method put to a payment that was set up before. Tokens only, never a card number."""
+    """The customer's payment method put to a payment that was set up before. Tokens only, never a card number.
+
+    `amount_minor`, `currency` and `manual_capture` are the payment's, for gateways that want them again.
+    """
 
     payment_id: str
     account: str
     idempotency_key: str
     provider_reference: str
     payment_method_token: str
+    amount_minor: int | None = None
+    currency: str | None = None
+    manual_capture: bool = False
     return_url: str | None = None
 
 

@@ -77,6 +77,11 @@ def authorize_call(command: AuthorizePayment, payment: PaymentRecord, _: int | N
         idempotency_key=command.command_id,
         provider_reference=_reference(payment),
         payment_method_token=command.payment_method_token,
+        amount_minor=payment.terms.amount_minor,
+        currency=payment.terms.currency,
+        manual_capture=payment.manual_capture,
+        amount_minor=payment.terms.amount_minor,
+        currency=payment.terms.currency,
         return_url=command.return_url,
     )
     return GatewayCall(Authorizes, lambda connector: connector.authorize(request))
@@ -125,6 +130,7 @@ def fetch_call(payment: PaymentRecord, provider_reference: str) -> GatewayCall:
         payment_id=payment.id,
         account=payment.terms.account,
         provider_reference=provider_reference,
+        authorization_reference=payment.authorization_reference,
         refund_references=open_refunds(payment.state),
     )
     return GatewayCall(FetchesStatus, lambda connector: connector.fetch_status(request))

@@ -5,7 +5,7 @@ apart, and where a claim has run out, the inbox and the commands' states make th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from connectors.base import Capability, StatusRequest
@@ -112,6 +112,9 @@ class Reconciler:
             return None, work.commands, ()
         async with self._database.transaction() as transaction:
             payment = await transaction.payments.get(work.payment_id)
+            if payment is not None:
+                authorized = await transaction.inbox.authorization_reference(payment.id)
+                payment = replace(payment, authorization_reference=authorized)
             stale_before = self._clock() - STALE_AFTER
             open_commands = await transaction.commands.open_of(work.payment_id, stale_before)
             return payment, open_commands, await transaction.inbox.hinted_refunds(work.payment_id)
@@ -125,6 +128,7 @@ class Reconciler:
             payment_id=payment.id,
             account=payment.terms.account,
             provider_reference=payment.provider_reference,
+            authorization_reference=payment.authorization_reference,
             refund_references=open_refunds(payment.state, hinted_refunds),
             open_keys=tuple(command.id for command in open_commands),
         )
