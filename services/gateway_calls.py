@@ -80,8 +80,6 @@ def authorize_call(command: AuthorizePayment, payment: PaymentRecord, _: int | N
         amount_minor=payment.terms.amount_minor,
         currency=payment.terms.currency,
         manual_capture=payment.manual_capture,
-        amount_minor=payment.terms.amount_minor,
-        currency=payment.terms.currency,
         return_url=command.return_url,
     )
     return GatewayCall(Authorizes, lambda connector: connector.authorize(request))
