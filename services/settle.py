@@ -117,4 +117,5 @@ def _batch(window: WindowRow, sums: BatchTotals, period: Window, rules: Settleme
         created_at=now,
         approved_by=AGENT if approved else None,
         approved_at=now if approved else None,
+        required_approvals=0 if approved else 1,
     )

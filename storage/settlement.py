@@ -57,6 +57,12 @@ class BatchRow:
     approved_at: datetime | None = None
     bank_reference: str | None = None
     paid_at: datetime | None = None
+    required_approvals: int = 1
+    executed_by: str | None = None
+    executed_at: datetime | None = None
+    failed_by: str | None = None
+    failed_at: datetime | None = None
+    failure_reason: str | None = None
 
 
 _ENTRIES = BulkInsert(
@@ -125,6 +131,9 @@ _LATE_RECIPIENTS = text(
     " where entry.payout_batch_id is null and entry.counted and closed.closed_at is not null"
     " and entry.recorded_at > closed.closed_at and entry.occurred_at >= closed.window_start"
     " and entry.occurred_at < closed.window_end"
+    # What a failed batch gave back waits in the same way.
+    " union select account, recipient_type, recipient_id, currency from settlement_entries"
+    " where released_at is not null and payout_batch_id is null"
 )
 _UNCLAIMED = text(
     "select payment_id, gross_minor, fee_minor, net_minor, occurred_at, id from settlement_entries"
@@ -142,9 +151,13 @@ _CLOSE = text(
 _INSERT_BATCH = text(
     "insert into payout_batches (id, account, recipient_type, recipient_id, currency, gross_minor, fee_minor,"
     " net_minor, entry_count, payment_count, period_start, period_end, status, created_by, approved_by, approved_at,"
-    " created_at) values (:id, :account, :recipient_type, :recipient_id, :currency, :gross_minor, :fee_minor,"
-    " :net_minor, :entry_count, :payment_count, :period_start, :period_end, :status, :created_by, :approved_by,"
-    " :approved_at, :created_at)"
+    " required_approvals, created_at) values (:id, :account, :recipient_type, :recipient_id, :currency, :gross_minor,"
+    " :fee_minor, :net_minor, :entry_count, :payment_count, :period_start, :period_end, :status, :created_by,"
+    " :approved_by, :approved_at, :required_approvals, :created_at)"
+)
+_RECORD_CLAIMS = text(
+    "insert into payout_batch_entries select payout_batch_id, id from settlement_entries"
+    " where payout_batch_id = :batch_id"
 )
 _COUNT_OPEN_WINDOWS = text("select count(*) from settlement_windows where closed_at is null")
 _COUNT_UNCOUNTED = text("select count(*) from settlement_entries where not counted")
@@ -248,10 +261,12 @@ class Settlement:
                 "created_by": batch.created_by,
                 "approved_by": batch.approved_by,
                 "approved_at": batch.approved_at,
+                "required_approvals": batch.required_approvals,
                 "created_at": batch.created_at,
             },
         )
         claimed = await self._connection.execute(_CLAIM, {"batch_id": batch.id, "ids": list(entry_ids)})
+        await self._connection.execute(_RECORD_CLAIMS, {"batch_id": batch.id})
         return claimed.rowcount
 
     async def close_window(self, window: WindowRow, batch_id: uuid.UUID | None, now: datetime) -> None:

@@ -161,8 +161,27 @@ PAYOUT_BATCHES = describe(
         "status": Text,
         "created_by": Text,
         "created_at": MOMENT,
+        "required_approvals": SmallInteger,
     },
-    {"approved_by": Text, "approved_at": MOMENT, "bank_reference": Text, "paid_at": MOMENT},
+    {
+        "approved_by": Text,
+        "approved_at": MOMENT,
+        "bank_reference": Text,
+        "paid_at": MOMENT,
+        "executed_by": Text,
+        "executed_at": MOMENT,
+        "failed_by": Text,
+        "failed_at": MOMENT,
+        "failure_reason": Text,
+    },
+)
+PAYOUT_APPROVALS = describe(
+    "payout_approvals",
+    "payout_batch_id approved_by",
+    {"payout_batch_id": Uuid, "approved_by": Text, "approved_at": MOMENT},
+)
+PAYOUT_BATCH_ENTRIES = describe(
+    "payout_batch_entries", "payout_batch_id entry_id", {"payout_batch_id": Uuid, "entry_id": Uuid}
 )
 SETTLEMENT_ENTRIES = describe(
     "settlement_entries",
@@ -178,7 +197,7 @@ SETTLEMENT_ENTRIES = describe(
         "counted": Boolean,
         "recorded_at": MOMENT,
     },
-    {"payout_batch_id": Uuid},
+    {"payout_batch_id": Uuid, "released_at": MOMENT},
 )
 SETTLEMENT_WINDOWS = describe(
     "settlement_windows",

@@ -22,6 +22,7 @@ from storage.movements import Movements
 from storage.orphans import Orphans
 from storage.outbox import Outbox
 from storage.payments import Payments
+from storage.payouts import Payouts
 from storage.reconciliation import Reconciliation
 from storage.settlement import Settlement
 from storage.timeline import TimelineQueries
@@ -104,6 +105,11 @@ class Transaction:
     def payments(self) -> Payments:
         """Payments and their gateways' names for them."""
         return Payments(self.connection)
+
+    @cached_property
+    def payouts(self) -> Payouts:
+        """Payout batches in people's hands."""
+        return Payouts(self.connection)
 
     @cached_property
     def reconciliation(self) -> Reconciliation:

@@ -72,6 +72,15 @@ ENTRIES_CLAIMED_ONCE = TableCheck(
             or entry.occurred_at < batch.period_start or entry.occurred_at >= batch.period_end
             or (entry.account, entry.recipient_type, entry.recipient_id, entry.currency)
                 <> (batch.account, batch.recipient_type, batch.recipient_id, batch.currency))
+        union all
+        select entry.id::text, format('is claimed by payout batch %s, which has failed', batch.id)
+        from settlement_entries entry join payout_batches batch on batch.id = entry.payout_batch_id
+        where batch.status = 'failed'
+        union all
+        select claimed.entry_id::text, format('was claimed by payout batch %s and is not any more', batch.id)
+        from payout_batch_entries claimed join payout_batches batch on batch.id = claimed.payout_batch_id
+        join settlement_entries entry on entry.id = claimed.entry_id
+        where batch.status <> 'failed' and entry.payout_batch_id is distinct from batch.id
     """,
 )
 
@@ -87,9 +96,10 @@ BATCH_TOTALS = TableCheck(
                 batch.gross_minor, batch.fee_minor, batch.net_minor, batch.entry_count, batch.payment_count,
                 sums.gross_minor, sums.fee_minor, sums.net_minor, sums.entries, sums.payments) end as message
         from payout_batches batch left join (
-            select payout_batch_id as id, sum(gross_minor) as gross_minor, sum(fee_minor) as fee_minor,
+            select claimed.payout_batch_id as id, sum(gross_minor) as gross_minor, sum(fee_minor) as fee_minor,
                 sum(net_minor) as net_minor, count(*) as entries, count(distinct payment_id) as payments
-            from settlement_entries where payout_batch_id is not null group by payout_batch_id) sums using (id)
+            from payout_batch_entries claimed join settlement_entries entry on entry.id = claimed.entry_id
+            group by claimed.payout_batch_id) sums using (id)
         where sums.id is null
             or (batch.gross_minor, batch.fee_minor, batch.net_minor, batch.entry_count, batch.payment_count)
                 <> (sums.gross_minor, sums.fee_minor, sums.net_minor, sums.entries, sums.payments)

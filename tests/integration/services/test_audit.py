@@ -203,6 +203,8 @@ async def test_entries_that_only_topic_or_table_has_are_named(pipeline: Pipeline
     )
     await _spoil(
         pipeline.database,
+        "update payout_batch_entries set entry_id = '00000000-0000-4000-8000-000000000001'"
+        " from settlement_entries entry where entry.id = entry_id and payment_id = 'p3' and cause = 'capture'",
         "update settlement_entries set id = '00000000-0000-4000-8000-000000000001'"
         " where payment_id = 'p3' and cause = 'capture'",
     )
