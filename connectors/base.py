@@ -102,7 +102,7 @@ class Capability(StrEnum):
 class CredentialsModel(BaseModel):
     """Base of every gateway's credentials. Secrets are `SecretStr`; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
 
 @runtime_checkable

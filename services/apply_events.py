@@ -18,6 +18,7 @@ from domain.movements import DISPUTE_KINDS, REFUND_KINDS, movement_standing
 from domain.payment import EVENT_ID_CONFLICT, find_problem, fold, status_of
 from domain.settlement import Recipient
 from services.messages import entry_id, payment_event, settlement_entry
+from services.waiting_facts import adopt_waiting, may_name, name_payments
 from storage.inbox import Disposition, FactKey, InboxRow, key_of
 from storage.ledger import LedgerTransaction
 from storage.movements import EventRow, MovementRow
@@ -78,9 +79,11 @@ async def apply_facts(transaction: Transaction, received: Sequence[ReceivedFact]
     payments = await transaction.payments.lock(wanted)
     owners = _owners(facts, named, payments)
     fresh = await _record(transaction, unique, owners, report, now)
-    naming = [unique[key].fact for key in fresh if key in owners and _may_name(unique[key].fact)]
-    await _name_payments(transaction, naming, owners, payments)
+    naming = [unique[key].fact for key in fresh if key in owners and may_name(unique[key].fact)]
+    new_names = await _name_payments(transaction, naming, owners, payments)
     by_payment: dict[str, list[Fact]] = defaultdict(list)
+    for payment_id, fact in await adopt_waiting(transaction, new_names):
+        by_payment[payment_id].append(fact)
     for key in fresh & owners.keys():
         if unique[key].fact.trust is Trust.HINT:
             await transaction.payments.plan_sync(owners[key], now)
@@ -94,14 +97,8 @@ async def apply_orphans(
     transaction: Transaction, payment_id: str, references: Sequence[Reference], now: datetime
 ) -> int:
     """Apply facts that came before their payment was known under these names; returns how many there were."""
-    facts = await transaction.inbox.adopt_orphans(payment_id, references)
+    facts = [fact for _, fact in await adopt_waiting(transaction, {(each, payment_id) for each in references})]
     if facts:
-        await transaction.payments.add_references(
-            ((fact.gateway, fact.account, reference), payment_id)
-            for fact in facts
-            if _may_name(fact)
-            for reference in fact.references
-        )
         payments = await transaction.payments.lock({payment_id})
         await _write(transaction, _fold_all(payments, {payment_id: facts}), now)
     return len(facts)
@@ -149,11 +146,6 @@ def _as_conflict(item: ReceivedFact) -> ReceivedFact:
     return replace(item, fact=fact)
 
 
-def _may_name(fact: Fact) -> bool:
-    """Only what is proven and means something tells how a gateway names a payment."""
-    return fact.trust is Trust.SIGNED and fact.kind is not FactKind.IGNORED
-
-
 async def _find_by_name(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
     """Say which payment each fact is about, by the names its gateway uses."""
     owners = await _match(transaction, facts)
@@ -193,7 +185,7 @@ def _owners(facts: Sequence[Fact], named: dict[FactKey, str], payments: dict[str
             continue
         if key not in named:
             name = payment.provider_reference or first_names.get(payment.id)
-            if name is None and _may_name(fact):
+            if name is None and may_name(fact):
                 name = first_names[payment.id] = fact.provider_reference
             if name is not None and name not in fact.references:
                 continue
@@ -260,20 +252,20 @@ def _count(report: ApplyReport, row: InboxRow) -> None:
 
 async def _name_payments(
     transaction: Transaction, facts: Sequence[Fact], owners: dict[FactKey, str], payments: dict[str, PaymentRecord]
-) -> None:
-    """Remember new names, so that later facts that carry only one of them are found."""
-    rows = {
+) -> set[tuple[Reference, str]]:
+    """Remember new names, so that later facts that carry only one of them are found; returns them."""
+    told = {
         ((fact.gateway, fact.account, reference), owners[key_of(fact)])
         for fact in facts
         for reference in fact.references
     }
-    known = await transaction.payments.resolve({reference for reference, _ in rows})
-    await transaction.payments.add_references((reference, owner) for reference, owner in rows if reference not in known)
+    new = await name_payments(transaction, told)
     for fact in sorted(facts, key=_event_order):
         payment = payments[owners[key_of(fact)]]
         if payment.provider_reference is None:
             await transaction.payments.set_provider_reference(payment.id, fact.provider_reference)
             payments[payment.id] = replace(payment, provider_reference=fact.provider_reference)
+    return new
 
 
 def _fold_all(payments: dict[str, PaymentRecord], by_payment: dict[str, list[Fact]]) -> _Effects:

@@ -68,15 +68,15 @@ _DIGESTS = text(
 )
 _ADOPT = text(
     # Facts that waited for a payment of this name, and contradictions of such facts, which are folded as anomalies.
-    "update inbox set payment_id = :payment_id,"
+    "update inbox set payment_id = named.payment_id,"
     " disposition = case disposition when 'orphaned' then 'applied' else disposition end"
-    " where gateway = :gateway and account = :account and payment_id is null"
+    " from unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:references as text[]),"
+    " cast(:payment_ids as text[])) as named (gateway, account, reference, payment_id)"
+    " where inbox.gateway = named.gateway and inbox.account = named.account and inbox.payment_id is null"
     " and (disposition = 'orphaned' or (disposition = 'ignored' and reason = 'event_id_conflict'))"
-    " and (provider_reference = any(:references) or related_references && cast(:references as text[]))"
-    " returning *"
+    " and (provider_reference = named.reference or named.reference = any(related_references))"
+    " returning inbox.*"
 )
-
-
 _AUTHORIZATION = text(
     "select movement_reference from inbox where payment_id = :payment_id and disposition = 'applied'"
     " and kind = 'authorized' and movement_reference is not null order by occurred_at desc, recorded_at desc limit 1"
@@ -119,19 +119,14 @@ class Inbox:
         )
         return {(row[0], row[1], row[2]): row[3] for row in rows}
 
-    async def adopt_orphans(self, payment_id: str, references: Sequence[Reference]) -> list[Fact]:
-        """Give facts that waited for this payment to it, and return them to be applied."""
-        gateway, account, _ = references[0]
-        rows = await self._connection.execute(
-            _ADOPT,
-            {
-                "payment_id": payment_id,
-                "gateway": gateway,
-                "account": account,
-                "references": [reference for _, _, reference in references],
-            },
-        )
-        return [_fact(row) for row in rows]
+    async def adopt_orphans(self, named: Collection[tuple[Reference, str]]) -> list[tuple[str, Fact]]:
+        """Give facts that waited for these names to the payments that have them now; returns each with its payment."""
+        if not named:
+            return []
+        rows = [(*reference, payment_id) for reference, payment_id in named]
+        gateways, accounts, references, payment_ids = map(list, zip(*rows, strict=True))
+        values = {"gateways": gateways, "accounts": accounts, "references": references, "payment_ids": payment_ids}
+        return [(row.payment_id, _fact(row)) for row in await self._connection.execute(_ADOPT, values)]
 
     async def of_payment(self, payment_id: str) -> list[Fact]:
         """Every applied fact of a payment, in order of event time."""

@@ -6,7 +6,16 @@ from pydantic import ConfigDict, Field
 
 from domain.payment import Status
 from topics.message import AmountMinor, Currency, Identifier, Message, Name, PositiveMinor, Text, Timestamp
-from topics.safe_text import Metadata, ReturnUrl, SafeIdentifier, SafeName, SafeReference, SafeText, Token
+from topics.safe_text import (
+    Metadata,
+    RedirectParameters,
+    ReturnUrl,
+    SafeIdentifier,
+    SafeName,
+    SafeReference,
+    SafeText,
+    Token,
+)
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 """A command with a field that nobody knows is refused: it may be a misspelt amount."""
@@ -134,7 +143,7 @@ class VerifyRedirect(PaymentCommandBase):
     """Check what the customer's browser brought back from the gateway."""
 
     kind: Literal["verify_redirect"] = "verify_redirect"
-    parameters: Metadata = Field(default_factory=dict)
+    parameters: RedirectParameters = Field(default_factory=dict)
 
 
 class CompletePayment(PaymentCommandBase):

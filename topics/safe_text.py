@@ -40,6 +40,14 @@ ReturnUrl = Annotated[
 Token = Annotated[Identifier, AfterValidator(_without_card_number)]
 """A gateway's token of a payment method, never the method itself."""
 
+RedirectParameters = Annotated[
+    dict[
+        Annotated[str, Field(max_length=200, pattern=_NO_NUL), AfterValidator(_without_card_number)],
+        Annotated[str, Field(max_length=20_000, pattern=_NO_NUL), AfterValidator(_without_card_number)],
+    ],
+    Field(max_length=50),
+]
+"""What a payer's browser brings back from a gateway; some put a whole sealed answer into one parameter."""
 Metadata = Annotated[
     dict[
         Annotated[str, Field(max_length=40, pattern=_NO_NUL), AfterValidator(_without_card_number)],

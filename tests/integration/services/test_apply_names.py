@@ -83,3 +83,23 @@ async def test_a_conflicting_fact_gives_no_name(database: Database) -> None:
     await apply_events(database, received(one), NOW)
     await apply_events(database, received(replace(one, provider_reference="pi_x", related_references=("pi_1",))), NOW)
     assert await rows(database, "select reference from payment_references") == [("pi_1",)]
+
+
+async def test_facts_that_waited_for_a_name_come_with_the_fact_that_brings_it(database: Database) -> None:
+    await open_account(database)
+    await open_payment(database, reference="order_1")
+    refunded = fact("r", FactKind.REFUNDED, provider_reference="ch_1", amount_minor=400, movement_reference="re_1")
+    disputed = fact(
+        "d", FactKind.DISPUTE_OPENED, provider_reference="dp_1", amount_minor=100, movement_reference="dp_1"
+    )
+    bridging = replace(refunded, related_references=("dp_1",))
+    await apply_events(database, received(bridging, disputed), NOW)
+    assert await rows(database, "select distinct disposition from inbox") == [("orphaned",)]
+
+    paid = fact("c", FactKind.CAPTURED, provider_reference="order_1", related_references=("ch_1",))
+    await apply_events(database, received(paid), NOW)
+
+    assert await rows(database, "select captured_minor, refunded_minor, disputed_minor from payments") == [
+        (1_000, 400, 100)
+    ]
+    assert await rows(database, "select distinct disposition from inbox") == [("applied",)]
