@@ -12,6 +12,7 @@ from bootstrap.settings import Settings
 def register(app: typer.Typer) -> None:
     """Add the process commands to the application."""
     app.command()(ingress)
+    app.command()(api)
     app.command()(worker)
     app.command()(settle)
     app.command()(relay)
@@ -26,6 +27,14 @@ def ingress() -> None:
 
     settings = _start("ingress")
     run(settings, DatabaseAccountDirectory(build_database(settings, "ingress")))
+
+
+def api() -> None:
+    """Serve the HTTP API for merchants and operators."""
+    settings = _start("api")
+    from api.server import run
+
+    run(settings)
 
 
 def worker(

@@ -84,7 +84,7 @@ _AUTHORIZATION = text(
 _HINTED_REFUNDS = text(
     "select distinct movement_reference from inbox where payment_id = :payment_id and gateway_event_id like 'hint:%'"
     " and kind in ('refund_pending', 'refunded', 'refund_failed') and movement_reference is not null"
-    " order by movement_reference"
+    " order by movement_reference limit 20"
 )
 
 

@@ -7,11 +7,11 @@ import signal
 import uvicorn
 from starlette.types import ASGIApp
 
+from bootstrap.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from bootstrap.settings import IngressSettings, Settings
 from connectors.registry import load_entry_points
 from webhook_ingress.app import create_app
 from webhook_ingress.directory import AccountDirectory
-from webhook_ingress.protocol import ConnectionLimits, IngressConfig, IngressProtocol
 
 ARRIVAL_SECONDS = 10.0
 MAX_CONNECTIONS = 10_000
@@ -39,11 +39,11 @@ def tune_garbage_collection() -> None:
     gc.set_threshold(5_000, 20, 50)
 
 
-def server_config(app: ASGIApp, ingress: IngressSettings) -> IngressConfig:
+def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
     """Everything uvicorn is told."""
-    config = IngressConfig(
+    config = BoundedConfig(
         app,
-        http=IngressProtocol,
+        http=BoundedProtocol,
         host=ingress.host,
         port=ingress.port,
         loop="uvloop",

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("migrate", "ingress", "worker", "settle")
-LONG_RUNNING = ("ingress", "worker", "settle")
+OURS = ("migrate", "ingress", "api", "worker", "settle")
+LONG_RUNNING = ("ingress", "api", "worker", "settle")
 REQUIRED_SECRETS = ("POSTGRES_PASSWORD", "PAYSTREAM_KEYS__RING", "PAYSTREAM_KEYS__ACTIVE")
 
 
@@ -107,10 +107,10 @@ def test_secrets_are_required_from_outside_and_have_no_default(secret: str) -> N
     assert all(re.fullmatch(rf"\$\{{{secret}:\?[^}}]+\}}", use) for use in uses)
 
 
-def test_only_the_worker_gets_the_key_ring() -> None:
+def test_only_who_calls_gateways_gets_the_key_ring() -> None:
     with_keys = [name for name, service in SERVICES.items() if "PAYSTREAM_KEYS__RING" in service.get("environment", {})]
 
-    assert with_keys == ["worker"]
+    assert with_keys == ["api", "worker"]
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:

@@ -170,7 +170,7 @@ def test_a_proven_event_that_is_not_whole_is_malformed(change: dict[str, object]
 
 
 def test_both_refunds_of_an_older_charge_event_are_facts() -> None:
-    facts = CASES.connector().parse_callback(CASES.callback(CASES.sample("charge.refunded.older_api_version")))
+    facts = CASES.facts_of(CASES.delivery(CASES.sample("charge.refunded.older_api_version")))
 
     assert [fact.gateway_event_id.partition("#")[2] for fact in facts] == ["", "2"]
     assert len({fact.movement_reference for fact in facts}) == 2

@@ -1,6 +1,10 @@
-"""Uvicorn's httptools protocol with the bounds it lacks: header bytes, the time a request may take, connections."""
+"""Uvicorn's httptools protocol with the bounds it lacks: header bytes, the time a request may take, connections.
+
+Ingress and API are both served with it.
+"""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -8,8 +12,6 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
-
-from webhook_ingress.responses import error_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class ConnectionLimits:
     max_connections: int
 
 
-class IngressConfig(uvicorn.Config):
+class BoundedConfig(uvicorn.Config):
     """Uvicorn's settings with our limits beside them; set before the server starts."""
 
     limits: ConnectionLimits
@@ -58,12 +60,12 @@ class _Refused(Exception):
     """Leaves the parser's callback, so that it stops; the parser then asks for the answer."""
 
 
-class IngressProtocol(HttpToolsProtocol):
-    """One connection. What is refused here is told in the same JSON as everywhere, and the connection is closed."""
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. What is refused here is told in JSON, and the connection is closed."""
 
     def __init__(
         self,
-        config: IngressConfig,
+        config: BoundedConfig,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
@@ -150,7 +152,7 @@ class IngressProtocol(HttpToolsProtocol):
             self._refuse(TOO_SLOW)
 
     def _refuse(self, refusal: _Refusal) -> None:
-        body = error_body(refusal.code, refusal.message)
+        body = json.dumps({"error": {"code": refusal.code, "message": refusal.message}}).encode()
         head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (refusal.status, len(body)) + body)
         self.transport.close()

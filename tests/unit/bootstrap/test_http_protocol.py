@@ -9,9 +9,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from bootstrap.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from bootstrap.settings import IngressSettings
 from tests.unit.webhook_ingress.stand_ins import until
-from webhook_ingress.protocol import ConnectionLimits, IngressConfig, IngressProtocol
 from webhook_ingress.server import server_config
 
 LIMITS = ConnectionLimits(max_header_bytes=2_000, arrival_seconds=0.3, max_connections=3)
@@ -62,12 +62,12 @@ class Listener:
 @asynccontextmanager
 async def listening(application: Application, limits: ConnectionLimits = LIMITS) -> AsyncIterator[Listener]:
     config = server_config(application, IngressSettings())
-    assert isinstance(config, IngressConfig)
+    assert isinstance(config, BoundedConfig)
     config.limits = limits
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: IngressProtocol(config, state, {}, loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: BoundedProtocol(config, state, {}, loop), "127.0.0.1", 0)
     try:
         yield Listener(server.sockets[0].getsockname()[1], state)
     finally:
