@@ -52,6 +52,7 @@ __all__ = [
     "MandateChargeRequest",
     "MandateRequest",
     "MovementRequest",
+    "NamesPayments",
     "OrderRequest",
     "PROTOCOLS",
     "PaymentLinkAnswer",
@@ -251,6 +252,18 @@ class FetchesStatus(Protocol):
 
     async def fetch_status(self, request: StatusRequest) -> GatewayAnswer:
         """Return everything the gateway knows of the payment as facts."""
+        ...
+
+
+@runtime_checkable
+class NamesPayments(Protocol):
+    """Goes to a gateway where the merchant names payments, so that a payment can be found whose creation got no answer.
+
+    Like FetchesProofs, this is no capability of its own; it belongs to a connector that fetches statuses.
+    """
+
+    def payment_name(self, payment_id: str) -> str:
+        """Return the name under which `create_order` sets the payment up."""
         ...
 
 

@@ -100,12 +100,16 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedirectRequest:
-    """What the customer's browser brought back: `parameters` of the return URL, not trusted until verified."""
+    """What the customer's browser brought back: `parameters` of the return URL, not trusted until verified.
+
+    `authorization_reference` is as in StatusRequest.
+    """
 
     payment_id: str
     account: str
     provider_reference: str
     parameters: Mapping[str, str]
+    authorization_reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

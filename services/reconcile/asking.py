@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.base import Capability, FetchesStatus, GatewayAnswer, Registration, StatusRequest
+from connectors.base import Capability, FetchesStatus, GatewayAnswer, NamesPayments, Registration, StatusRequest
 from domain.errors import GatewayError, InvalidInput, InvariantViolated, NotFound, Refused
 from domain.facts import Fact, FactKind
 from domain.payment import Step
-from services.apply_events import ReceivedFact, apply_facts
+from services.apply_events import ReceivedFact, apply_facts, apply_orphans
 from services.gateway_calls import GatewayCall, call_gateway
 from services.gateways import ConnectorSource
 from services.reconcile.notices import missing_webhook
@@ -52,15 +52,37 @@ async def fetch(gateways: ConnectorSource, look_up: LookUp, gateway: str, reques
     return Reading(answer=answer)
 
 
+async def name_of(gateways: ConnectorSource, payment: PaymentRecord) -> str | None:
+    """The payment's name at its gateway: the one that is known, else the one that we would have given it there."""
+    if payment.provider_reference is not None:
+        return payment.provider_reference
+    try:
+        connector = await gateways.connector(payment.terms.account, payment.terms.gateway)
+    except NO_ANSWER:
+        return None
+    return connector.payment_name(payment.id) if isinstance(connector, NamesPayments) else None
+
+
 async def take_in_reading(
     transaction: Transaction, payment_id: str, answer: GatewayAnswer, now: datetime
 ) -> list[Fact]:
-    """Apply what a payment's gateway says, and return the movements of money that no callback had brought by then."""
+    """Apply what a payment's gateway says, and return the movements of money that no callback had brought by then.
+
+    A payment without a name gets the answer's, if the answer is about the same money.
+    """
     facts = answer.facts
-    await transaction.payments.lock_references(
-        (fact.gateway, fact.account, reference) for fact in facts for reference in fact.references
-    )
+    names = {(fact.gateway, fact.account, reference) for fact in facts for reference in fact.references}
     before = (await transaction.payments.lock({payment_id}))[payment_id]
+    terms = before.terms
+    own_name = (terms.gateway, terms.account, answer.provider_reference)
+    await transaction.payments.lock_references({*names, own_name})
+    if before.provider_reference is None and (answer.amount_minor, answer.currency) == (
+        terms.amount_minor,
+        terms.currency,
+    ):
+        await transaction.payments.add_references([(own_name, payment_id)])
+        await transaction.payments.set_provider_reference(payment_id, answer.provider_reference)
+        await apply_orphans(transaction, payment_id, [own_name], now)
     await apply_facts(transaction, [ReceivedFact(fact=fact) for fact in facts], now)
     after = await transaction.payments.get(payment_id)
     if after is None:

@@ -12,7 +12,7 @@ from connectors.base import Capability, StatusRequest
 from connectors.registry import get_registration, registrations
 from services.gateway_calls import open_refunds
 from services.gateways import ConnectorSource
-from services.reconcile.asking import LookUp, Reading, fetch, take_in_reading
+from services.reconcile.asking import LookUp, Reading, fetch, name_of, take_in_reading
 from services.reconcile.cases import ACTOR, Subject, open_case
 from services.reconcile.notices import case_resolved
 from services.reconcile.open_commands import CommandSettler
@@ -122,12 +122,13 @@ class Reconciler:
     async def _fetch(
         self, payment: PaymentRecord | None, open_commands: Sequence[OpenCommand], hinted_refunds: Sequence[str]
     ) -> Reading:
-        if payment is None or payment.provider_reference is None:
+        name = None if payment is None else await name_of(self._gateways, payment)
+        if payment is None or name is None:
             return Reading(is_possible=False, problem="there is no name to ask the gateway for")
         request = StatusRequest(
             payment_id=payment.id,
             account=payment.terms.account,
-            provider_reference=payment.provider_reference,
+            provider_reference=name,
             authorization_reference=payment.authorization_reference,
             refund_references=open_refunds(payment.state, hinted_refunds),
             open_keys=tuple(command.id for command in open_commands),
