@@ -7,6 +7,7 @@ proven raises VerificationFailed, a call that times out raises OutcomeUnknown.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -319,6 +320,7 @@ class Registration:
     """Everything the house knows about a gateway without calling it.
 
     - `required_headers`: lower-cased names without which a callback is refused at the door (401).
+    - `keys_kept_for`: how long the gateway remembers an idempotency key, where it REPEATS_SAFELY.
     - `native`: False where other software speaks to the gateway for us.
     - `callback_trust`: HINT where callbacks are too weakly proven to move money, so that each only triggers a fetch.
     - `credentials`: the pydantic model of its credentials; its SecretStr fields are the secrets.
@@ -337,6 +339,7 @@ class Registration:
     required_headers: tuple[str, ...] = ()
     callback_trust: Trust = Trust.SIGNED
     native: bool = True
+    keys_kept_for: timedelta = timedelta(hours=24)
     acknowledgement: Acknowledgement = field(default_factory=Acknowledgement)
 
     def has(self, capability: Capability) -> bool:

@@ -2,10 +2,22 @@
 
 from importlib.metadata import entry_points
 
+from connectors.adyen.registration import REGISTRATION as ADYEN
 from connectors.base import CredentialsModel, Registration
+from connectors.bitpay.registration import REGISTRATION as BITPAY
+from connectors.coinbase.registration import REGISTRATION as COINBASE
+from connectors.klarna.registration import REGISTRATION as KLARNA
 from connectors.manual.registration import REGISTRATION as MANUAL
+from connectors.paypal.registration import REGISTRATION as PAYPAL
+from connectors.paytabs.registration import REGISTRATION as PAYTABS
+from connectors.pesopay.registration import REGISTRATION as PESOPAY
+from connectors.phonepe.registration import REGISTRATION as PHONEPE
+from connectors.phonepe_v1.registration import REGISTRATION as PHONEPE_V1
+from connectors.prism.registration import REGISTRATION as PRISM
 from connectors.razorpay.registration import REGISTRATION as RAZORPAY
+from connectors.square.registration import REGISTRATION as SQUARE
 from connectors.stripe.registration import REGISTRATION as STRIPE
+from connectors.swish.registration import REGISTRATION as SWISH
 from domain.errors import InvalidInput, NotFound
 
 ENTRY_POINT_GROUP = "paystream.connectors"
@@ -13,6 +25,18 @@ ENTRY_POINT_GROUP = "paystream.connectors"
 _REGISTRATIONS: dict[str, Registration] = {
     "stripe": STRIPE,
     "razorpay": RAZORPAY,
+    "phonepe": PHONEPE,
+    "phonepe_v1": PHONEPE_V1,
+    "paytabs": PAYTABS,
+    "square": SQUARE,
+    "pesopay": PESOPAY,
+    "klarna": KLARNA,
+    "swish": SWISH,
+    "paypal": PAYPAL,
+    "coinbase": COINBASE,
+    "bitpay": BITPAY,
+    "adyen": ADYEN,
+    "prism": PRISM,
     "manual": MANUAL,
 }
 

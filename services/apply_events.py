@@ -187,7 +187,8 @@ def _owners(facts: Sequence[Fact], named: dict[FactKey, str], payments: dict[str
             name = payment.provider_reference or first_names.get(payment.id)
             if name is None and may_name(fact):
                 name = first_names[payment.id] = fact.provider_reference
-            if name is not None and name not in fact.references:
+            # A hint moves nothing: it may say by our own id alone that there is news of the payment.
+            if name is not None and name not in fact.references and fact.trust is Trust.SIGNED:
                 continue
         owners[key] = payment.id
     return owners

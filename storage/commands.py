@@ -26,6 +26,7 @@ class CommandRow:
     state: CommandState
     amount_minor: int | None
     result: dict[str, Any] | None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ _INSERT = text(
     " on conflict (id) do nothing returning id"
 )
 _SELECT = text(
-    "select id, account, subject_id, actor, kind, digest, state, amount_minor, result"
+    "select id, account, subject_id, actor, kind, digest, state, amount_minor, result, started_at"
     " from commands where id = :id for update"
 )
 _RESERVE = text("update commands set amount_minor = :amount_minor where id = :id")

@@ -79,7 +79,9 @@ _ADOPT = text(
 )
 _AUTHORIZATION = text(
     "select movement_reference from inbox where payment_id = :payment_id and disposition = 'applied'"
-    " and kind = 'authorized' and movement_reference is not null order by occurred_at desc, recorded_at desc limit 1"
+    # An order under review is named by what it does until it is authorized.
+    " and kind in ('authorized', 'processing') and movement_reference is not null"
+    " order by kind, occurred_at desc, recorded_at desc limit 1"
 )
 _HINTED_REFUNDS = text(
     "select distinct movement_reference from inbox where payment_id = :payment_id and gateway_event_id like 'hint:%'"

@@ -16,7 +16,7 @@ class Prepared:
     """Phase one's outcome: what to ask which gateway for, or nothing when the command is done by itself.
 
     `details` go to the result's client parameters. The call is `optional` when the command is done whatever comes of
-    it: what it brings is only told.
+    it: what it brings is only told. `started_at` is when a resumed command was first begun.
     """
 
     gateway: str
@@ -25,6 +25,7 @@ class Prepared:
     amount_minor: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
+    started_at: datetime | None = None
 
 
 class Handler(Protocol):

@@ -10,10 +10,10 @@ timeout leaves the command `unknown` and the payment due for a status fetch; it 
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connectors.base import Capability, Registration
+from connectors.base import Registration
 from connectors.registry import get_registration
 from domain.errors import (
     CapabilityMissing,
@@ -33,6 +33,7 @@ from services.commands.prepared import Handler, Prepared
 from services.gateway_calls import call_gateway
 from services.gateways import ConnectorSource
 from services.messages import command_result
+from services.reconcile.schedule import repeatable_for
 from storage.commands import CommandRow, CommandState
 from storage.payments import PaymentRecord
 from storage.unit_of_work import Database, Transaction
@@ -85,7 +86,7 @@ class CommandRunner:
         outcome: _Answer | PaystreamError
         never_called = command.command_id in self._never_called
         self._never_called.discard(command.command_id)
-        if not never_called and not self._may_be_repeated(command, prepared):
+        if not never_called and not self._may_be_repeated(command, prepared, self._clock()):
             # A process died between the call and its record. What became of it is read back, not tried again.
             unknown = OutcomeUnknown(f"{command.kind} was begun before, and {prepared.gateway} cannot repeat it safely")
             return await self._finish(command, prepared, unknown)
@@ -101,9 +102,10 @@ class CommandRunner:
             outcome = _Answer(None) if prepared.optional else error
         return await self._finish(command, prepared, outcome)
 
-    def _may_be_repeated(self, command: Command, prepared: Prepared) -> bool:
+    def _may_be_repeated(self, command: Command, prepared: Prepared, now: datetime) -> bool:
         """Whether a call that may have been made before has no second effect when it is made again."""
-        return command.kind in REPEATABLE or self._look_up(prepared.gateway).has(Capability.REPEATS_SAFELY)
+        age = now - (prepared.started_at or now)
+        return command.kind in REPEATABLE or age < repeatable_for(self._look_up(prepared.gateway))
 
     async def gateway_of(self, command: Command) -> str:
         """The gateway a command is for; empty when nobody knows the payment."""
@@ -179,7 +181,8 @@ class CommandRunner:
                 return CommandResult.model_validate(known.result)
             handler = HANDLERS[command.kind]
             if not is_new:
-                return await handler.resume(transaction, command, known)
+                resumed = await handler.resume(transaction, command, known)
+                return replace(resumed, started_at=known.started_at)
             prepared = await self._prepare_new(transaction, handler, command, now)
         if isinstance(prepared, Prepared):
             self._never_called.add(command.command_id)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from connectors.base import Capability, GatewayAnswer
+from connectors.base import GatewayAnswer
 from connectors.registry import get_registration
 from domain.errors import (
     GatewayDeclined,
@@ -21,7 +21,7 @@ from services.gateway_calls import call_gateway
 from services.gateways import ConnectorSource
 from services.reconcile.asking import CREDENTIALS_REFUSED, NO_ANSWER, LookUp
 from services.reconcile.effects import Evidence, is_visible
-from services.reconcile.schedule import REPEATABLE_FOR
+from services.reconcile.schedule import repeatable_for
 from storage.commands import OpenCommand
 from storage.unit_of_work import Database
 from topics.commands import Command, CommandResult, PaymentCommand
@@ -99,11 +99,9 @@ class CommandSettler:
     async def _may_repeat(self, known: OpenCommand, command: Command) -> bool:
         if known.kind in ALWAYS_REPEATABLE:
             return True
-        if self._clock() - known.started_at >= REPEATABLE_FOR:
-            return False
         gateway = await self._runner.gateway_of(command)
         try:
-            return self._look_up(gateway).has(Capability.REPEATS_SAFELY)
+            return self._clock() - known.started_at < repeatable_for(self._look_up(gateway))
         except NotFound:
             return False
 

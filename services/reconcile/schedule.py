@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from connectors.base import Capability, Registration
+
 SCHEDULE_SECONDS: tuple[int, ...] = (5, 15, 60, 300, 1_800, 7_200, 43_200, 86_400)
 """How long to wait before each look. The last one found nothing: a person is asked."""
 
@@ -16,11 +18,18 @@ STALE_AFTER = timedelta(minutes=2)
 """A command that was started this long ago and of which nothing more is recorded is of unknown outcome: whoever ran it
 has stopped, and a gateway's call never takes so long."""
 
-REPEATABLE_FOR = timedelta(hours=20)
-"""How long a call may be repeated under its idempotency key. Gateways forget keys after a day."""
+KEY_MARGIN = 5 / 6
+"""Which part of the time that a gateway keeps an idempotency key is relied on: clocks differ, and a call takes time."""
 
 LEASE = timedelta(minutes=2)
 """How long a claim keeps others away. Two at work on the same thing do no harm, but ask the gateway twice."""
+
+
+def repeatable_for(registration: Registration) -> timedelta:
+    """How long a call may be repeated under its idempotency key: not at all where the gateway has no such keys."""
+    if not registration.has(Capability.REPEATS_SAFELY):
+        return timedelta(0)
+    return registration.keys_kept_for * KEY_MARGIN
 
 
 def schedule_of(gateway: str) -> tuple[int, ...]:

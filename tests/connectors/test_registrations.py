@@ -8,10 +8,10 @@ from pydantic import SecretStr, ValidationError
 
 import connectors
 from connectors.base import PROTOCOLS, Capability, CredentialsModel, Registration
-from connectors.registry import build_connector, registrations
+from connectors.registry import build_connector, get_registration, registrations
 from domain.errors import InvalidInput
 from domain.money import EXPONENTS
-from tests.connectors.case import GatewayCases
+from tests.connectors.case import GatewayCases, HeaderProof
 
 REFINEMENTS = {
     Capability.PARTIAL_CAPTURES: Capability.CAPTURES,
@@ -19,15 +19,28 @@ REFINEMENTS = {
     Capability.PARTIAL_REFUNDS: Capability.REFUNDS,
 }
 FILES = {"__init__", "client", "errors", "registration", "status", "webhooks"}
+FOLDER = Path(connectors.__path__[0])
+NAMES_OF_SECRETS = re.compile(r"secret|password|passphrase|token|private|(api|server|salt|hmac|signing)_key$")
 
 every_gateway = pytest.mark.parametrize("registration", registrations(), ids=lambda registration: registration.key)
 
 
+def test_every_folder_of_a_gateway_is_registered_once() -> None:
+    folders = sorted(path.parent.name for path in FOLDER.glob("*/registration.py"))
+    registered = [item.key for item in registrations() if item.credentials.__module__.startswith("connectors.")]
+
+    assert registered == folders
+
+
+@every_gateway
+def test_every_gateway_is_found_by_its_key(registration: Registration) -> None:
+    assert get_registration(registration.key) is registration
+    assert registration.credentials.__module__ == f"connectors.{registration.key}.registration"
+
+
 @every_gateway
 def test_every_gateway_has_the_same_files(registration: Registration) -> None:
-    folder = Path(connectors.__path__[0]) / registration.key
-
-    assert {path.stem for path in folder.glob("*.py")} >= FILES
+    assert {path.stem for path in (FOLDER / registration.key).glob("*.py")} >= FILES
 
 
 @every_gateway
@@ -69,16 +82,16 @@ def test_the_connector_has_exactly_the_protocols_it_is_registered_with(cases: Ga
     assert has == registration.capabilities & PROTOCOLS.keys()
 
 
-def test_callbacks_are_signed_in_a_header_required_at_the_door(cases: GatewayCases) -> None:
+def test_a_proof_in_a_header_is_required_at_the_door(cases: GatewayCases) -> None:
     registration = cases.registration
 
     assert registration.key == cases.gateway
-    assert cases.signature_header in registration.required_headers
+    assert not isinstance(cases.proof, HeaderProof) or cases.proof.name in registration.required_headers
     assert registration.acknowledgement.status_code == 200
 
 
 def test_a_genuine_callback_carries_the_headers_required_at_the_door(cases: GatewayCases) -> None:
-    names = {name for name, _ in cases.callback(cases.captured(1200, "USD")).headers}
+    names = {name for name, _ in cases.genuine().headers}
 
     assert names >= set(cases.registration.required_headers)
 
@@ -86,23 +99,28 @@ def test_a_genuine_callback_carries_the_headers_required_at_the_door(cases: Gate
 def test_every_account_names_its_secrets_and_may_name_a_stand_in(cases: GatewayCases) -> None:
     fields = cases.registration.credentials.model_fields
 
-    assert fields.keys() >= {"webhook_secret", "previous_webhook_secret", "api_base"}
+    assert fields.keys() >= {cases.secret_field, cases.previous_secret_field or cases.secret_field, "api_base"}
 
 
 def test_secrets_are_typed_as_secrets(cases: GatewayCases) -> None:
-    credentials = cases.registration.credentials.model_validate(
-        {**cases.credentials, "previous_webhook_secret": "before"}
-    )
+    previous = {} if cases.previous_secret_field is None else {cases.previous_secret_field: cases.other_secret}
+    credentials = cases.registration.credentials.model_validate({**cases.credentials, **previous})
 
     secrets = {name for name, value in credentials if isinstance(value, SecretStr)}
 
-    assert secrets == {name for name in credentials.model_fields_set if "secret" in name}
+    assert secrets
+    assert secrets >= {name for name in credentials.model_fields_set if NAMES_OF_SECRETS.search(name)}
 
 
-@pytest.mark.parametrize("change", [{"webhook_secret": ""}, {"webhook_secret": "  "}, {"surprise": "x"}])
-def test_credentials_that_cannot_work_are_refused(cases: GatewayCases, change: dict[str, str]) -> None:
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_account_without_a_secret_is_refused(cases: GatewayCases, empty: str) -> None:
     with pytest.raises(ValidationError):
-        cases.registration.credentials.model_validate({**cases.credentials, **change})
+        cases.registration.credentials.model_validate({**cases.credentials, cases.secret_field: empty})
+
+
+def test_credentials_that_nobody_knows_are_refused(cases: GatewayCases) -> None:
+    with pytest.raises(ValidationError):
+        cases.registration.credentials.model_validate({**cases.credentials, "surprise": "x"})
 
 
 @pytest.mark.parametrize(

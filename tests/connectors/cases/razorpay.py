@@ -3,14 +3,14 @@
 import hashlib
 import hmac
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 from connectors.base import CredentialsModel, Headers
 from connectors.outcomes import Timeouts
 from connectors.razorpay.client import RazorpayConnector
 from connectors.razorpay.registration import RazorpayCredentials
 from domain.facts import FactKind
-from tests.connectors.case import Expected, GatewayCases
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
 
 ORDER, PAYMENT, REFUND, DISPUTE = "order_Sample000001", "pay_Sample0000001", "rfnd_Sample000001", "disp_Sample000001"
 LINK = "plink_Sample00001"
@@ -26,6 +26,11 @@ def sign(body: bytes, secret: str, signed_at: datetime) -> Headers:
     )
 
 
+def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
+    """A body as Razorpay posts it."""
+    return Delivery(body=body, headers=sign(body, secret, signed_at))
+
+
 def connect(credentials: CredentialsModel, timeouts: Timeouts) -> RazorpayConnector:
     """The connector with timeouts of the test's choice."""
     assert isinstance(credentials, RazorpayCredentials)
@@ -38,6 +43,22 @@ def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
     payment = {"id": PAYMENT, "entity": "payment", "order_id": ORDER, "notes": {"payment_id": payment_id}, **money}
     event = {"entity": "event", "event": "payment.captured", "contains": ["payment"], "created_at": 1767322800}
     return json.dumps({**event, "payload": {"payment": {"entity": payment}}}).encode()
+
+
+def unmapped() -> bytes:
+    """An event that there is not."""
+    return json.dumps(json.loads(captured(1200, "USD")) | {"event": "moon.phase_changed"}).encode()
+
+
+def event_time(body: bytes) -> datetime | None:
+    """When Razorpay made the event."""
+    created = json.loads(body).get("created_at")
+    return None if created is None else datetime.fromtimestamp(created, UTC)
+
+
+def error_body(message: str) -> object:
+    """Razorpay's error about a request."""
+    return {"error": {"code": "BAD_REQUEST_ERROR", "description": message}}
 
 
 def of_payment(kind: FactKind, amount_minor: int = 50000, currency: str = "INR") -> Expected:
@@ -148,12 +169,11 @@ CASES = GatewayCases(
         "key_secret": "suite-key-secret",
         "webhook_secret": "suite-webhook-current",
     },
-    signature_header="x-razorpay-signature",
-    signs_time=False,
-    sign=sign,
-    event_type_field="event",
+    deliver=deliver,
+    proof=HeaderProof("x-razorpay-signature"),
     samples=SAMPLES,
     captured=captured,
+    amount=1200,
     amounts=(
         (50000, "INR", 50000),
         (2000, "USD", 2000),
@@ -172,7 +192,16 @@ CASES = GatewayCases(
         (1, "XXX"),
         (50000, "inr"),
     ),
+    unmapped=unmapped,
+    event_time=event_time,
     connect=connect,
     payment_reference=ORDER,
+    authorization_reference=PAYMENT,
     capture_reference=PAYMENT,
+    customer="cust_1",
+    error_body=error_body,
+    read_attempts=1,
+    before_capture={
+        "items": [{"id": PAYMENT, "amount": 1200, "currency": "USD", "status": "authorized"}],
+    },
 )

@@ -3,14 +3,14 @@
 import hashlib
 import hmac
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
-from connectors.base import CredentialsModel, Headers
+from connectors.base import Capability, CredentialsModel, Headers
 from connectors.outcomes import Timeouts
 from connectors.stripe.client import StripeConnector
 from connectors.stripe.registration import StripeCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Expected, GatewayCases
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
 
 INTENT, CHARGE, REFUND, DISPUTE = "pi_3SampleIntent", "ch_3SampleCharge", "re_3SampleRefund", "du_1SampleDispute"
 RECEIPT = "https://pay.stripe.com/receipts/payment/sample"
@@ -21,6 +21,11 @@ def sign(body: bytes, secret: str, signed_at: datetime) -> Headers:
     seconds = int(signed_at.timestamp())
     signature = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
     return (("content-type", "application/json; charset=utf-8"), ("stripe-signature", f"t={seconds},v1={signature}"))
+
+
+def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
+    """A body as Stripe posts it."""
+    return Delivery(body=body, headers=sign(body, secret, signed_at))
 
 
 def connect(credentials: CredentialsModel, timeouts: Timeouts) -> StripeConnector:
@@ -43,6 +48,22 @@ def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
     }
     event = {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "created": 1767322800}
     return json.dumps({**event, "livemode": False, "data": {"object": intent}}).encode()
+
+
+def unmapped() -> bytes:
+    """An event of a type that there is not."""
+    return json.dumps(json.loads(captured(1200, "USD")) | {"type": "moon.phase_changed"}).encode()
+
+
+def event_time(body: bytes) -> datetime | None:
+    """When Stripe made the event. Thin events give no Unix time."""
+    created = json.loads(body).get("created")
+    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else None
+
+
+def error_body(message: str) -> object:
+    """Stripe's error about a request."""
+    return {"error": {"type": "invalid_request_error", "code": "parameter_invalid_empty", "message": message}}
 
 
 def of_intent(kind: FactKind, reason: str | None = None) -> Expected:
@@ -218,12 +239,12 @@ CASES = GatewayCases(
         "publishable_key": "pk_test_4242suite",
         "webhook_secret": "whsec_suite_current",
     },
-    signature_header="stripe-signature",
+    deliver=deliver,
+    proof=HeaderProof("stripe-signature"),
     signs_time=True,
-    sign=sign,
-    event_type_field="type",
     samples=SAMPLES,
     captured=captured,
+    amount=1200,
     amounts=(
         (1099, "USD", 1099),
         (1099, "JPY", 1099),
@@ -243,7 +264,14 @@ CASES = GatewayCases(
         (True, "USD"),
         (1, "XXX"),
     ),
+    unmapped=unmapped,
+    event_time=event_time,
     connect=connect,
     payment_reference=INTENT,
+    authorization_reference=CHARGE,
     capture_reference=CHARGE,
+    customer="cus_1",
+    error_body=error_body,
+    read_attempts=1,
+    prepares_by_writing=frozenset({Capability.STORES_PAYMENT_METHODS}),
 )

@@ -1,0 +1,1 @@
+"""BitPay: invoices priced in fiat and paid in cryptocurrencies, and their refunds."""

@@ -1,0 +1,34 @@
+"""BitPay's failures in the house's terms."""
+
+from connectors.http_client import GatewayResponse
+from connectors.outcomes import from_status, quote, unreadable
+from connectors.payloads import Payload, as_objects, first_text
+from domain.errors import GatewayRejected, MalformedPayload
+
+GATEWAY_NAME = "BitPay"
+
+
+def read_answer(response: GatewayResponse) -> Payload:
+    """Return the object that BitPay answered with; raise the house's error unless the answer is a success.
+
+    BitPay has also told of an error in an answer that HTTP calls a success.
+    """
+    try:
+        body = response.json_object()
+    except MalformedPayload as error:
+        if response.is_success:
+            raise unreadable(GATEWAY_NAME) from error
+        body = {}
+    if not response.is_success:
+        raise from_status(GATEWAY_NAME, response.status_code, _message(body))
+    if body.get("status") == "error" or "error" in body or "errors" in body:
+        raise GatewayRejected(f"{GATEWAY_NAME} refused the request{quote(_message(body))}")
+    return body
+
+
+def _message(body: Payload) -> str | None:
+    """The message for people, which has had several places."""
+    error = body.get("error")
+    listed = [item.get("error") for item in as_objects(body.get("errors"))]
+    nested = error.get("message") if isinstance(error, dict) else None
+    return first_text(body.get("message"), error, nested, *listed)

@@ -1,0 +1,1 @@
+"""Coinbase: charges of the closed Commerce product and checkouts of its successor, Coinbase Business."""

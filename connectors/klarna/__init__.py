@@ -1,0 +1,1 @@
+"""Klarna: payments on its hosted page or in its widget, captured and refunded through its order management."""

@@ -1,0 +1,1 @@
+"""PayPal: orders, payments, disputes and saved payment methods, through its REST API."""

@@ -1,0 +1,1 @@
+"""PesoPay, PayDollar and SiamPay: AsiaPay's payment page, datafeeds and order API."""

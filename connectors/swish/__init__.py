@@ -1,0 +1,1 @@
+"""Swish: payments from account to account by the payer's mobile app, in Sweden."""
