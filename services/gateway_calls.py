@@ -140,6 +140,7 @@ def redirect_call(command: VerifyRedirect, payment: PaymentRecord, _: int | None
         payment_id=payment.id,
         account=payment.terms.account,
         provider_reference=_reference(payment),
+        authorization_reference=payment.authorization_reference,
         parameters=command.parameters,
     )
     return GatewayCall(VerifiesRedirects, lambda connector: connector.verify_redirect(request))

@@ -79,8 +79,8 @@ _ADOPT = text(
 )
 _AUTHORIZATION = text(
     "select movement_reference from inbox where payment_id = :payment_id and disposition = 'applied'"
-    # An order under review is named by what it does until it is authorized.
-    " and kind in ('authorized', 'processing') and movement_reference is not null"
+    # An order under review, or one that waits for its payer, is named by that until it is authorized.
+    " and kind in ('authorized', 'processing', 'requires_action') and movement_reference is not null"
     " order by kind, occurred_at desc, recorded_at desc limit 1"
 )
 _HINTED_REFUNDS = text(

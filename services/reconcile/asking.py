@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.base import Capability, FetchesStatus, GatewayAnswer, NamesPayments, Registration, StatusRequest
 from domain.errors import GatewayError, InvalidInput, InvariantViolated, NotFound, Refused
@@ -20,6 +20,9 @@ LookUp = Callable[[str], Registration]
 
 NO_ANSWER = (GatewayError, NotFound, Refused, InvalidInput)
 """What a call may come to that says nothing about a payment, credentials that are missing or wrong among it."""
+
+FOLLOWS_HINT_WITHIN = timedelta(minutes=5)
+"""A look this soon after a hint follows it, whatever times the gateway gives to what happened."""
 
 CREDENTIALS_REFUSED = "credentials_refused"
 TOLD_BY_CALLBACK = frozenset({FactKind.CAPTURED, FactKind.REFUNDED})
@@ -87,13 +90,13 @@ async def take_in_reading(
     after = await transaction.payments.get(payment_id)
     if after is None:
         raise InvariantViolated(f"payment {payment_id} is gone")
-    missed = await _missed(transaction, before, after, answer)
+    missed = await _missed(transaction, before, after, answer, now)
     await transaction.outbox.add([missing_webhook(payment_id, fact) for fact in missed])
     return missed
 
 
 async def _missed(
-    transaction: Transaction, before: PaymentRecord, after: PaymentRecord, answer: GatewayAnswer
+    transaction: Transaction, before: PaymentRecord, after: PaymentRecord, answer: GatewayAnswer, now: datetime
 ) -> list[Fact]:
     new = after.state.steps - before.state.steps
     told = {Step(fact.kind, fact.movement_reference, fact.amount_minor): fact for fact in answer.facts}
@@ -102,4 +105,6 @@ async def _missed(
         return []
     # Some gateways' callbacks prove nothing and only say that there is news: those did come.
     hinted_at = await transaction.reconciliation.last_hint_at(after.id)
+    if hinted_at is not None and now - hinted_at < FOLLOWS_HINT_WITHIN:
+        return []
     return [fact for fact in found if hinted_at is None or fact.occurred_at > hinted_at]

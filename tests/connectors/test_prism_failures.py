@@ -8,7 +8,7 @@ from connectors.prism.client import PrismConnector
 from connectors.prism.errors import PrismFailure, Stage
 from connectors.prism.sdk import Flow
 from domain.errors import GatewayDeclined, GatewayRejected, GatewayUnavailable, OutcomeUnknown
-from tests.connectors.fake_prism import ScriptedPrism
+from tests.connectors.fake_prism import NOT_SUPPORTED, ScriptedPrism
 from tests.connectors.local_prism import (
     NOW,
     connector,
@@ -37,6 +37,25 @@ async def test_an_access_token_is_fetched_where_there_is_one_and_kept_until_it_i
         Flow.GET,
     ]
     assert sdk.asked[1][1]["state"] == {"accessToken": {"token": {"value": "tok_1"}, "expiresInSeconds": "3600"}}
+
+
+async def test_a_processor_without_access_tokens_is_asked_for_one_only_once() -> None:
+    sdk = ScriptedPrism({Flow.CREATE_ACCESS_TOKEN: NOT_SUPPORTED, Flow.GET: {"status": "STARTED"}})
+    built = connector(sdk)
+
+    await built.fetch_status(status())
+    await built.fetch_status(status())
+
+    assert [flow for flow, _ in sdk.asked] == [Flow.CREATE_ACCESS_TOKEN, Flow.GET, Flow.GET]
+
+
+async def test_a_reversal_has_no_place_for_an_access_token() -> None:
+    token = {"accessToken": {"value": "tok_1"}, "expiresInSeconds": "3600"}
+    sdk = ScriptedPrism({Flow.CREATE_ACCESS_TOKEN: token, Flow.REVERSE: {"status": "VOIDED"}})
+
+    await connector(sdk).reverse(movement())
+
+    assert [flow for flow, _ in sdk.asked] == [Flow.REVERSE]
 
 
 @pytest.mark.parametrize("stage", [Stage.UNREACHABLE, Stage.UNANSWERED])

@@ -4,11 +4,12 @@ import pytest
 
 from connectors.base import GatewayAnswer, RedirectRequest
 from connectors.prism.sdk import Flow
-from domain.errors import GatewayDeclined, GatewayRejected, VerificationFailed
+from domain.errors import GatewayDeclined, GatewayRejected, OutcomeUnknown, VerificationFailed
 from domain.facts import FactKind
 from tests.connectors.case import ACCOUNT
 from tests.connectors.fake_prism import Answer, ScriptedPrism
 from tests.connectors.local_prism import (
+    AUTOMATIC,
     MANUAL,
     connector,
     movement,
@@ -27,8 +28,19 @@ async def test_a_part_is_captured() -> None:
     answer = await connector(sdk).capture(movement(700))
 
     assert said(answer) == [(FactKind.AUTHORIZED, "txn_1", 1200), (FactKind.CAPTURED, "txn_1", 700)]
-    assert sdk.asked[0][1]["amountToCapture"] == {"minorAmount": "700", "currency": "USD"}
-    assert sdk.asked[0][1]["connectorTransactionId"] == "txn_1"
+    assert sdk.asked == [
+        (
+            Flow.CAPTURE,
+            {
+                "merchantCaptureId": "command-3",
+                "merchantOrderId": "payment-1",
+                "merchantRequestId": "command-3",
+                "connectorTransactionId": "txn_1",
+                "amountToCapture": {"minorAmount": "700", "currency": "USD"},
+                "captureMethod": "MANUAL",
+            },
+        )
+    ]
 
 
 async def test_what_the_processor_says_was_captured_counts() -> None:
@@ -142,6 +154,16 @@ async def test_a_payment_and_its_open_refunds_are_read_back() -> None:
         },
         {"refundId": "re_2", "connectorRefundId": "re_2", "connectorTransactionId": "txn_1"},
     ]
+
+
+async def test_how_much_was_captured_later_is_not_guessed() -> None:
+    charged = {"connectorTransactionId": "txn_1", "status": "CHARGED"}
+
+    with pytest.raises(OutcomeUnknown):
+        await connector(scripted(Flow.GET, charged)).fetch_status(status())
+    at_once = await connector(scripted(Flow.GET, charged)).fetch_status(status(reference=AUTOMATIC))
+
+    assert said(at_once)[1] == (FactKind.CAPTURED, "txn_1", 1200)
 
 
 async def test_what_only_the_processor_has_named_is_read_by_that_name() -> None:
