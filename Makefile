@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_ARGS ?=
 TEST_ARGS ?=
+FUZZ_CASES ?= 2000
 
 .PHONY: help
 help: ## Show the targets
@@ -42,8 +43,19 @@ check: $(STAMP) ## Lint, types, import law, compose file, wire contract, lifecyc
 	@$(BIN)/lint-imports
 	@$(BIN)/paystream topics export-asyncapi --check docs/asyncapi.json
 	@$(BIN)/paystream docs lifecycle --check docs/lifecycle.md
+	@$(BIN)/paystream docs gateways --check docs/gateways.md
+	@$(BIN)/paystream docs openapi --check docs/openapi.json
 	@if docker compose version >/dev/null 2>&1; then docker compose config --no-interpolate --quiet && echo "docker-compose.yml is valid"; \
 	else echo "docker compose is not here: docker-compose.yml is checked by tests/unit/test_compose.py alone"; fi
+	@report=$$(timeout 90 $(BIN)/pip-audit --progress-spinner off --skip-editable --timeout 5 2>&1); code=$$?; \
+	if grep -qE '^Found [0-9]+ known vulnerabilit' <<<"$$report"; then echo "pip-audit, which fails no check:"; echo "$$report"; \
+	elif [ $$code -ne 0 ] || grep -q 'could not be audited' <<<"$$report"; then \
+	echo "pip-audit had no answer for all packages: known vulnerabilities were not looked for everywhere"; \
+	else echo "pip-audit knows of no vulnerability in what is installed"; fi
+
+.PHONY: api-fuzz
+api-fuzz: $(STAMP) ## Thousands of generated requests to every operation of the API (FUZZ_CASES=10000 for more)
+	@PAYSTREAM_API_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest tests/api_contract
 
 .PHONY: fmt
 fmt: $(STAMP) ## Format and fix what can be fixed

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from agents.dead_letters import DeadLetters
 from agents.guard import Guard
 from bootstrap.clock import Clock, system_clock
+from bootstrap.credential_changes import CredentialChanges
 from bootstrap.producer import build_producer
 from bootstrap.settings import Settings
 from bootstrap.wiring import build_database, build_gateways
@@ -36,6 +37,11 @@ class Runtime:
     def gateways(self) -> Gateways:
         """The connectors of every account."""
         return build_gateways(self.settings, self.database)
+
+    async def follow_credentials(self) -> None:
+        """Have connectors built anew as soon as their credentials have changed, until cancelled."""
+        gateways = self.gateways
+        await CredentialChanges(self.database, changed=gateways.forget, missed=gateways.forget_all).run()
 
     async def producer(self) -> AIOKafkaProducer:
         """The idempotent producer for everything that is forwarded."""

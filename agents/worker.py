@@ -16,6 +16,7 @@ from agents.relay import Relay
 from agents.runtime import Runtime
 from agents.verify import VerifyAgent
 from bootstrap.settings import Settings
+from connectors.registry import load_entry_points
 from services.commands.runner import CommandRunner
 from topics.catalog import COMMANDS, GATEWAY_EVENTS, RAW_WEBHOOKS
 from topics.spec import TopicSpec
@@ -30,6 +31,7 @@ def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
     _add_batch_agent(app, runtime, GATEWAY_EVENTS, "apply", _build_apply)
     _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands)
     add_reconciliation(app, runtime)
+    periodically(app, "credential-changes", 0.0, runtime.follow_credentials)
     if with_relay:
 
         async def relay() -> None:
@@ -72,6 +74,7 @@ async def _build_commands(runtime: Runtime) -> Process:
 
 def run_worker(settings: Settings, *, with_relay: bool = True) -> None:
     """Run the worker until it is told to stop."""
+    load_entry_points()
     if settings.worker.metrics_port:
         start_http_server(settings.worker.metrics_port)
     run_app(build_worker(Runtime(settings, "worker"), with_relay=with_relay))

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 
 from bootstrap.settings import Settings
+from cli.installed_gateways import load_installed_gateways
 from domain.errors import PaystreamError
 from storage.unit_of_work import Database
 
@@ -44,6 +45,12 @@ def list_accounts() -> None:
 
     for account in _with_database(read):
         typer.echo(account)
+
+
+@credentials.callback()
+def load_gateways() -> None:
+    """Gateway credentials of accounts."""
+    load_installed_gateways()
 
 
 @credentials.command("set")

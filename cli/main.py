@@ -2,7 +2,28 @@
 
 import typer
 
-from cli import accounts, audit, bench, cases, demo, dev, lifecycle, payments, processes, timeline, topics
+from cli import (
+    accounts,
+    analytics,
+    api_keys,
+    audit,
+    bench,
+    cases,
+    connectors,
+    dead_letters,
+    demo,
+    dev,
+    gateways_document,
+    lifecycle,
+    openapi,
+    payments,
+    payouts,
+    processes,
+    reconciliation,
+    settlement,
+    timeline,
+    topics,
+)
 
 app = typer.Typer(
     name="paystream",
@@ -12,17 +33,26 @@ app = typer.Typer(
 )
 app.add_typer(accounts.accounts, name="accounts")
 app.add_typer(accounts.credentials, name="credentials")
+app.add_typer(analytics.app, name="analytics")
+app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(bench.app, name="bench")
 app.add_typer(cases.app, name="cases")
+app.add_typer(connectors.app, name="connectors")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dev.app, name="dev")
 app.add_typer(lifecycle.app, name="docs")
 app.add_typer(payments.commands, name="commands")
 app.add_typer(payments.payments, name="payments")
+app.add_typer(payouts.app, name="payouts")
+app.add_typer(reconciliation.app, name="reconciliation")
+app.add_typer(settlement.app, name="settlement")
 app.add_typer(topics.app, name="topics")
 app.command()(audit.audit)
 processes.register(app)
 timeline.register(app, payments.payments)
 demo.register(app)
+gateways_document.register(lifecycle.app)
+openapi.register(lifecycle.app)
 
 
 def main() -> None:

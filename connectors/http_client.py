@@ -57,7 +57,14 @@ class GatewayResponse:
 
     def json_object(self) -> Payload:
         """The body as a JSON object, fractions as Decimal. Raises MalformedPayload."""
-        return parse_object(self.text())
+        return parse_object(self.body)
+
+    def json_object_or_empty(self) -> Payload:
+        """The body as a JSON object, an empty one where it is none: for answers that tell of an error."""
+        try:
+            return self.json_object()
+        except MalformedPayload:
+            return {}
 
     def text(self) -> str:
         """The body as text. Raises MalformedPayload when it is not UTF-8."""

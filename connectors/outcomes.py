@@ -4,6 +4,8 @@ The question is always the same: can the request have had an effect? Only when i
 again (GatewayUnavailable); when nobody knows, the payment is read back from the gateway (OutcomeUnknown).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,15 +16,19 @@ from domain.errors import (
     GatewayError,
     GatewayRejected,
     GatewayUnavailable,
+    MalformedPayload,
     OutcomeUnknown,
 )
 
 MAX_QUOTE_LENGTH = 300
 
+CREDENTIALS_REFUSED = "credentials_refused"
+"""The code of a refusal that is about us, and so says nothing of what was asked for."""
+
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 """Failures that come before the first byte of a request; after any other, the gateway may have it."""
 
-_CREDENTIALS_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_ABOUT_CREDENTIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MAYBE_UNDER_WAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT})
 """A conflict says that the same request is being worked on, or was, with another content."""
 
@@ -40,12 +46,9 @@ class Timeouts:
 
 
 def from_status(gateway: str, status_code: int, said: str | None) -> GatewayError:
-    """Classify an HTTP answer that is not a success. `said` is the gateway's own message for people.
-
-    The message of a refusal of our credentials is never quoted: gateways repeat parts of the key in it.
-    """
-    if status_code in _CREDENTIALS_REFUSED:
-        return GatewayRejected(f"{gateway} refused our credentials (HTTP {status_code})", code="credentials_refused")
+    """Classify an HTTP answer that is not a success. `said` is the gateway's own message for people."""
+    if status_code in _ABOUT_CREDENTIALS:
+        return credentials_refused(gateway, f"HTTP {status_code}")
     message = f"{gateway} answered HTTP {status_code}{quote(said)}"
     if status_code == HTTPStatus.PAYMENT_REQUIRED:
         return GatewayDeclined(message)
@@ -54,6 +57,19 @@ def from_status(gateway: str, status_code: int, said: str | None) -> GatewayErro
     if status_code in _MAYBE_UNDER_WAY or not HTTPStatus.BAD_REQUEST <= status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeUnknown(message)
     return GatewayRejected(message)
+
+
+def credentials_refused(gateway: str, answer: str) -> GatewayRejected:
+    """Return the error of a refusal of our credentials. `answer` is its status or code.
+
+    The gateway's message is never quoted: gateways repeat parts of the key in it.
+    """
+    return GatewayRejected(f"{gateway} refused our credentials ({answer})", code=CREDENTIALS_REFUSED)
+
+
+def is_about_credentials(error: GatewayError) -> bool:
+    """Say whether an error is a refusal of our credentials."""
+    return error.code == CREDENTIALS_REFUSED
 
 
 def from_transport(gateway: str, error: BaseException) -> GatewayError:
@@ -72,6 +88,24 @@ def unreadable(gateway: str) -> OutcomeUnknown:
 def before_sending(error: OutcomeUnknown) -> GatewayUnavailable:
     """Reclassify the failure of a mere look-up that came before the request itself: nothing was moved yet."""
     return GatewayUnavailable(error.message)
+
+
+@contextmanager
+def reading(gateway: str) -> Iterator[None]:
+    """Read a success within this: what is malformed raises OutcomeUnknown, as `unreadable` says."""
+    try:
+        yield
+    except MalformedPayload as error:
+        raise unreadable(gateway) from error
+
+
+@contextmanager
+def nothing_moved_yet() -> Iterator[None]:
+    """Look something up within this, before the request itself: without an answer it raises GatewayUnavailable."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        raise before_sending(error) from error
 
 
 def quote(said: str | None) -> str:

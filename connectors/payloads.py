@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -19,13 +19,17 @@ Payload = Mapping[str, Any]
 """A JSON object as it was parsed."""
 
 MAX_REASON_LENGTH = 500
+MAX_STATUS_LENGTH = 40
+MILLISECONDS_PER_SECOND = 1_000
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
 _URL = re.compile(r"https?://[\x21-\x7e]{1,4000}")
 
 
-def parse_object(text: str) -> Payload:
-    """Parse a JSON object; fractions become Decimal, never float. Raises MalformedPayload."""
+def parse_object(text: str | bytes) -> Payload:
+    """Parse a JSON object, given as text or in UTF-8; fractions are Decimal, never float. Raises MalformedPayload."""
     try:
+        # JSON's own reader of bytes would take other encodings as well, which nobody has signed.
+        text = text.decode() if isinstance(text, bytes) else text
         parsed = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload("the payload is not JSON that can be read") from error
@@ -62,9 +66,22 @@ def optional_text(value: object) -> str | None:
     return value[:MAX_REASON_LENGTH] if isinstance(value, str) and value else None
 
 
+def unmapped_status(status: object) -> str:
+    """Return the reason of a fact that says nothing, because the status that it was read from is not known here."""
+    return f"unmapped status {str(status)[:MAX_STATUS_LENGTH]}"
+
+
 def optional_url(value: object) -> str | None:
     """Return `value` when it can be the address of a page on the web, None otherwise."""
     return value if isinstance(value, str) and _URL.fullmatch(value) else None
+
+
+def require_url(payload: Payload, key: str) -> str:
+    """Return the address of a page on the web. Raises MalformedPayload."""
+    value = optional_url(payload.get(key))
+    if value is None:
+        raise MalformedPayload(f"the payload has no usable {key!r}", field=key)
+    return value
 
 
 def moment(seconds: object) -> datetime:
@@ -75,6 +92,38 @@ def moment(seconds: object) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise MalformedPayload("a time is out of range") from error
+
+
+def moment_from_milliseconds(milliseconds: object) -> datetime:
+    """Return a time given in Unix milliseconds. Raises MalformedPayload."""
+    if type(milliseconds) is not int:
+        raise MalformedPayload("a time is an integer of Unix milliseconds")
+    seconds, rest = divmod(milliseconds, MILLISECONDS_PER_SECOND)
+    return moment(seconds) + timedelta(milliseconds=rest)
+
+
+def moment_from_text(text: object, *, zone: tzinfo | None = None, field: str | None = None) -> datetime:
+    """Return a time given as ISO 8601 and RFC 3339 write it, in UTC.
+
+    `zone` is that of a time that names none, which is refused otherwise; `field` says where the time stands, for the
+    error. Raises MalformedPayload.
+    """
+    if not isinstance(text, str):
+        raise MalformedPayload("a time is a text such as 2026-01-02T03:00:00Z", field=field)
+    try:
+        told = datetime.fromisoformat(text)
+        told = told.replace(tzinfo=told.tzinfo or zone)
+        in_utc = None if told.tzinfo is None else told.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise MalformedPayload("a time cannot be read", field=field) from error
+    if in_utc is None:
+        raise MalformedPayload("a time names no zone", field=field)
+    return in_utc
+
+
+def optional_moment(text: object, *, zone: tzinfo | None = None, field: str | None = None) -> datetime | None:
+    """Return a time given as `moment_from_text` reads it, None when there is none. Raises MalformedPayload."""
+    return None if text is None else moment_from_text(text, zone=zone, field=field)
 
 
 def moment_or(seconds: object, otherwise: datetime) -> datetime:

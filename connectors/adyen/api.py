@@ -16,10 +16,10 @@ from connectors.adyen.registration import AdyenCredentials
 from connectors.adyen.status import WIRE_EXPONENTS
 from connectors.adyen.transport import SdkTransport
 from connectors.amounts import wire_amount
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading
 from connectors.payloads import Payload, parse_object, require_identifier
 from connectors.sdk_threads import SdkThreads
-from domain.errors import GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected
 
 MAX_THREADS = 16
 VERSION = "v72"
@@ -78,10 +78,8 @@ class AdyenApi:
 
     async def prepare(self, call: SdkCall) -> Payload:
         """Make a call that comes before the one that matters; without an answer to it nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.send(call)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def aclose(self) -> None:
         """Close the connections, if any were opened."""
@@ -138,7 +136,5 @@ def capture_terms(purpose: Purpose) -> dict[str, object]:
 
 def name_in(answer: Payload, key: str) -> str:
     """Return a name that an answer must have. Raises OutcomeUnknown when it has none."""
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(answer, key)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

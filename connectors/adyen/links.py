@@ -6,8 +6,8 @@ from connectors.adyen.api import AdyenApi, capture_terms, key_of, money, name_in
 from connectors.adyen.errors import GATEWAY_NAME
 from connectors.adyen.references import Purpose, read_reference, reference_of
 from connectors.base import PaymentLinkAnswer, PaymentLinkRequest
-from connectors.outcomes import unreadable
-from connectors.payloads import optional_url
+from connectors.outcomes import reading
+from connectors.payloads import require_url
 from domain.errors import GatewayRejected
 
 MAX_DESCRIPTION_LENGTH = 280
@@ -40,9 +40,8 @@ async def create_payment_link(api: AdyenApi, request: PaymentLinkRequest) -> Pay
         body["returnUrl"] = api.credentials.return_url
     key = key_of(request.idempotency_key)
     link = await api.send(lambda: api.checkout.payment_links_api.payment_links(body, idempotency_key=key))
-    url = optional_url(link.get("url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
+    with reading(GATEWAY_NAME):
+        url = require_url(link, "url")
     return PaymentLinkAnswer(provider_reference=name_in(link, "id"), url=url)
 
 

@@ -14,9 +14,9 @@ from connectors.adyen.references import Purpose, purpose_of, reference_of
 from connectors.adyen.status import Source, facts_of_payment, map_status
 from connectors.base import AuthorizationRequest, GatewayAnswer, OrderRequest
 from connectors.http_client import encode_json
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading, unreadable
 from connectors.payloads import Payload, optional_url
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
 
 MAX_METADATA = 20
@@ -117,10 +117,8 @@ def answer_of_payment(api: AdyenApi, answer: Payload, reference: str, account: s
 
 def read_facts(answer: Payload, reference: str, account: str) -> tuple[Fact, ...]:
     """Return the facts of an answer about a payment. Adyen's answers have no time: they tell of what is now."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(facts_of_payment(answer, reference, Source(account, datetime.now(UTC))))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def is_refused(answer: Payload) -> bool:

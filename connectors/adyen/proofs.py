@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from connectors.adyen.registration import AdyenCredentials
 from connectors.base import Callback, only_header
+from connectors.callback_proofs import is_one_of, require_header
 from connectors.payloads import Payload, as_object, parse_object
 from domain.errors import MalformedPayload, VerificationFailed
 
@@ -55,10 +56,7 @@ class CallbackProof:
     def _check_login(self, callback: Callback) -> None:
         if self._login is None:
             return
-        told = only_header(callback.headers, LOGIN_HEADER)
-        if told is None:
-            raise VerificationFailed(f"the header {LOGIN_HEADER} must come exactly once", code="signature_missing")
-        if not hmac.compare_digest(_bytes(told), self._login):
+        if not is_one_of(require_header(callback, LOGIN_HEADER), [self._login]):
             raise VerificationFailed("the user and password of the webhook are not right", code="signature_invalid")
 
     def _check_item(self, holder: object) -> None:
@@ -68,7 +66,7 @@ class CallbackProof:
         if not isinstance(item, dict) or not isinstance(signature, str) or not signature:
             raise VerificationFailed("every item must carry one hmacSignature", code="signature_missing")
         message = signed_message(item)
-        if message is None or not _is_signed(_bytes(message), signature, self._item_keys):
+        if message is None or not _is_signed(message.encode(errors="surrogatepass"), signature, self._item_keys):
             raise VerificationFailed("a signature of Adyen does not match its item", code="signature_invalid")
 
     def _check_whole(self, callback: Callback) -> None:
@@ -104,12 +102,7 @@ def signature_of(message: bytes, key: bytes) -> str:
 
 
 def _is_signed(message: bytes, signature: str, keys: Sequence[bytes]) -> bool:
-    return any(hmac.compare_digest(signature_of(message, key).encode(), _bytes(signature)) for key in keys)
-
-
-def _bytes(text: str) -> bytes:
-    # JSON can write halves of characters, which UTF-8 cannot.
-    return text.encode(errors="surrogatepass")
+    return is_one_of(signature, (signature_of(message, key) for key in keys))
 
 
 def _text(value: object) -> str | None:
@@ -131,11 +124,11 @@ def _key(shown: str) -> bytes:
         return b""
 
 
-def _login_of(credentials: AdyenCredentials) -> bytes | None:
+def _login_of(credentials: AdyenCredentials) -> str | None:
     user, password = credentials.webhook_user, credentials.webhook_password
     if user is None or password is None:
         return None
-    return b"Basic " + base64.b64encode(f"{user}:{password.get_secret_value()}".encode())
+    return "Basic " + base64.b64encode(f"{user}:{password.get_secret_value()}".encode()).decode()
 
 
 def _read(body: bytes) -> Payload | None:

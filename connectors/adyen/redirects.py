@@ -13,9 +13,9 @@ from connectors.adyen.errors import GATEWAY_NAME
 from connectors.adyen.payments import answer_of_payment
 from connectors.adyen.status import Source, facts_of_session
 from connectors.base import GatewayAnswer, RedirectRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload
-from domain.errors import GatewayRejected, MalformedPayload, VerificationFailed
+from domain.errors import GatewayRejected, VerificationFailed
 
 REDIRECT_RESULT, SESSION_RESULT, SESSION_ID = "redirectResult", "sessionResult", "sessionId"
 
@@ -36,10 +36,8 @@ async def verify_redirect(api: AdyenApi, request: RedirectRequest) -> GatewayAns
         session = await _ask_about_session(api, parameters)
         name_in(session, "status")
         _check_reference(name_in(session, "reference"), request)
-        try:
+        with reading(GATEWAY_NAME):
             facts = facts_of_session(session, request.provider_reference, Source(request.account, datetime.now(UTC)))
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
         return GatewayAnswer(provider_reference=request.provider_reference, facts=tuple(facts))
     text = f"the browser brought neither {REDIRECT_RESULT} nor {SESSION_ID} and {SESSION_RESULT}"
     raise VerificationFailed(text, code="signature_missing")

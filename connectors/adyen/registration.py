@@ -3,12 +3,10 @@
 import re
 from typing import Self
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connectors.base import Acknowledgement, Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
+from connectors.registration_fields import api_base_field, own_credentials, previous_secret_field, return_url_field
 
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,}")
 
@@ -32,8 +30,6 @@ _COUNTRIES = (
 class AdyenCredentials(CredentialsModel):
     """What an account needs to take payments through Adyen. It is live when it has a live prefix."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
     api_key: SecretStr = Field(
         min_length=1,
         title="API key",
@@ -54,11 +50,9 @@ class AdyenCredentials(CredentialsModel):
         title="HMAC key of the standard webhook",
         description="In the Customer Area: Developers, Webhooks, the webhook's own page. Test and live have their own.",
     )
-    previous_hmac_key: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous HMAC key",
-        description="Still accepted after a new key was made: callbacks that waited for us carry the old signature.",
+    previous_hmac_key: SecretStr | None = previous_secret_field(
+        "Previous HMAC key",
+        "Still accepted after a new key was made: callbacks that waited for us carry the old signature.",
     )
     token_hmac_key: SecretStr | None = Field(
         default=None,
@@ -85,18 +79,8 @@ class AdyenCredentials(CredentialsModel):
         title="Live endpoint prefix",
         description="In the live Customer Area: Developers, API URLs, Prefix. Without it, the test platform is called.",
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^\s]+$",
-        title="Page after paying",
-        description="Where the payer goes after paying when the payment itself names no page. Adyen always wants one.",
-    )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of Adyen, such as http://127.0.0.1:8422. Leave it out for Adyen itself.",
-    )
+    return_url: str | None = return_url_field("Adyen always wants one.")
+    api_base: str | None = api_base_field("Adyen", 8422)
 
     @field_validator("hmac_key", "previous_hmac_key", "token_hmac_key")
     @classmethod
@@ -117,9 +101,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The SDK is slow to import, and processes that only look gateways up never need it.
     from connectors.adyen.client import AdyenConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, AdyenCredentials):
-        raise InvalidInput("these are not credentials for Adyen", field="credentials")
-    return AdyenConnector(credentials)
+    return AdyenConnector(own_credentials(AdyenCredentials, credentials, "Adyen"))
 
 
 REGISTRATION = Registration(

@@ -8,12 +8,13 @@ comes with its authorization is named after the attempt, other captures, refunds
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Unpack
 
 from connectors.adyen.references import OwnReference, Purpose, read_reference
 from connectors.amounts import read_amount
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     Payload,
-    api_fact_id,
     as_object,
     as_objects,
     first_text,
@@ -136,30 +137,17 @@ class Subject:
         """What our reference says about capturing."""
         return None if self.own is None else self.own.purpose
 
-    def fact(
-        self,
-        kind: FactKind,
-        source: Source,
-        *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
-        reason: str | None = None,
-    ) -> Fact:
+    def fact(self, kind: FactKind, source: Source, **details: Unpack[FactDetails]) -> Fact:
         """Build a fact about the payment."""
-        amount_minor, currency = money or (None, None)
-        return Fact(
-            gateway=GATEWAY,
-            account=source.account,
-            gateway_event_id=source.event_id or api_fact_id(movement or self.names[0], kind, amount_minor, reason),
-            kind=kind,
-            provider_reference=self.names[0],
-            related_references=self.names[1:],
-            occurred_at=source.occurred_at,
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            source.account,
+            kind,
+            self.names,
+            source.occurred_at,
+            event_id=source.event_id,
             payment_id=None if self.own is None or self.purpose is Purpose.MANDATE else self.own.subject_id,
-            reason=reason,
+            **details,
         )
 
     def authorized(self, money: tuple[int, str], source: Source) -> Fact:

@@ -14,11 +14,13 @@ from connectors.adyen.status import GATEWAY, Source, facts_of_event, map_status,
 from connectors.base import Callback
 from connectors.payloads import (
     Payload,
+    moment_from_text,
     numbered,
     optional_identifier,
     optional_text,
     require_identifier,
 )
+from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind
 
 LONGEST_DELAY = timedelta(days=31)
@@ -94,9 +96,7 @@ def _fact_of_other_kind(event: Payload, callback: Callback) -> Fact:
 def _happened_at(told: object, received_at: datetime) -> datetime:
     # Settlement counts by time. A time ahead of the receipt or far behind it would move money to another window.
     try:
-        moment = datetime.fromisoformat(told) if isinstance(told, str) else received_at
-    except ValueError:
+        happened_at = moment_from_text(told)
+    except MalformedPayload:
         return received_at
-    if moment.tzinfo is None or not received_at - LONGEST_DELAY <= moment <= received_at:
-        return received_at
-    return moment
+    return happened_at if received_at - LONGEST_DELAY <= happened_at <= received_at else received_at

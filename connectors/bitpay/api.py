@@ -7,25 +7,24 @@ from http import HTTPMethod
 from urllib.parse import quote, urlencode
 
 from connectors.bitpay.errors import GATEWAY_NAME, read_answer
-from connectors.bitpay.registration import BitpayCredentials
+from connectors.bitpay.registration import BitPayCredentials
 from connectors.bitpay.signing import identity_of, read_key, sign
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse, encode_json
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, is_about_credentials, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload, as_object, as_objects, require_identifier
-from domain.errors import GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected
 
 API_BASES = {"live": "https://bitpay.com", "test": "https://test.bitpay.com"}
 API_VERSION = "2.0.0"
-CREDENTIALS_REFUSED = "credentials_refused"
 
 _KEY_BYTES = 16
 _JSON = {"Content-Type": "application/json"}
 
 
-class BitpayApi:
+class BitPayApi:
     """One account's access to BitPay. Close it with `aclose`."""
 
-    def __init__(self, credentials: BitpayCredentials, timeouts: Timeouts) -> None:
+    def __init__(self, credentials: BitPayCredentials, timeouts: Timeouts) -> None:
         self._base = credentials.api_base or API_BASES[credentials.environment]
         self._pos_token = credentials.pos_token.get_secret_value()
         merchant_token, private_key = credentials.merchant_token, credentials.private_key
@@ -104,20 +103,17 @@ def guid_of(idempotency_key: str) -> str:
 async def _found(answer: Awaitable[GatewayResponse]) -> Payload | None:
     """What a look-up brought, which comes before the call that matters: without an answer nothing has happened yet."""
     try:
-        return _data_in(await answer)
-    except OutcomeUnknown as error:
-        raise before_sending(error) from error
+        with nothing_moved_yet():
+            return _data_in(await answer)
     except GatewayRejected as error:
         # In which words BitPay says that there is no such thing is not documented.
-        if error.code == CREDENTIALS_REFUSED:
+        if is_about_credentials(error):
             raise
         return None
 
 
 def _data_in(response: GatewayResponse) -> Payload:
-    try:
+    with reading(GATEWAY_NAME):
         data = as_object(read_answer(response).get("data"), "the answer's data")
         require_identifier(data, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return data

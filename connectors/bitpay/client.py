@@ -8,17 +8,18 @@ import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 
+from connectors.amounts import write_decimal
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
-from connectors.bitpay.api import BitpayApi, guid_of
+from connectors.bitpay.api import BitPayApi, guid_of
 from connectors.bitpay.errors import GATEWAY_NAME
-from connectors.bitpay.registration import BitpayCredentials
+from connectors.bitpay.registration import BitPayCredentials
 from connectors.bitpay.status import Source, facts_of_invoice, facts_of_refund, read_price
 from connectors.bitpay.webhooks import read_callback, verify_signature
-from connectors.outcomes import Timeouts, unreadable
-from connectors.payloads import Payload, optional_url, require_identifier
-from domain.errors import GatewayRejected, MalformedPayload
+from connectors.callback_proofs import secret_values
+from connectors.outcomes import Timeouts, reading
+from connectors.payloads import Payload, require_identifier, require_url
+from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
-from domain.money import to_decimal_string
 
 MAX_NAME_LENGTH = 100
 """How long an order's id and a refund's reference may be."""
@@ -26,15 +27,14 @@ MAX_NAME_LENGTH = 100
 MAX_DESCRIPTION_LENGTH = 250
 
 
-class BitpayConnector:
+class BitPayConnector:
     """Takes payments through one BitPay account. Close it with `aclose` when it is no longer needed."""
 
-    def __init__(self, credentials: BitpayCredentials, timeouts: Timeouts | None = None) -> None:
-        self._api = BitpayApi(credentials, timeouts or Timeouts())
+    def __init__(self, credentials: BitPayCredentials, timeouts: Timeouts | None = None) -> None:
+        self._api = BitPayApi(credentials, timeouts or Timeouts())
         self._credentials = credentials
         # Which token signs callbacks about refunds, which only the facade merchant makes, is not documented.
-        tokens = (credentials.pos_token, credentials.previous_pos_token, credentials.merchant_token)
-        self._tokens = [token.get_secret_value() for token in tokens if token is not None]
+        self._tokens = secret_values(credentials.pos_token, credentials.previous_pos_token, credentials.merchant_token)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Check a callback as far as it can be and return what it hints at, at least one fact.
@@ -71,9 +71,8 @@ class BitpayConnector:
         if return_url is not None:
             data |= {"redirectURL": return_url, "closeURL": return_url}
         invoice = await self._api.find_invoice(guid) or await self._api.create_invoice(data)
-        url = optional_url(invoice.get("url"))
-        if url is None:
-            raise unreadable(GATEWAY_NAME)
+        with reading(GATEWAY_NAME):
+            url = require_url(invoice, "url")
         return _answer(invoice, (), request.account, {"redirect_url": url})
 
     async def void(self, request: MovementRequest) -> GatewayAnswer:
@@ -96,10 +95,8 @@ class BitpayConnector:
             "buyerPaysRefundFee": False,
         }
         refund = await self._api.find_refund(guid) or await self._api.create_refund(data)
-        try:
+        with reading(GATEWAY_NAME):
             facts = facts_of_refund(refund, {}, Source(request.account))
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
         return GatewayAnswer(provider_reference=request.provider_reference, facts=tuple(facts))
 
     async def fetch_status(self, request: StatusRequest) -> GatewayAnswer:
@@ -117,7 +114,7 @@ class BitpayConnector:
 
 
 def _number(request: OrderRequest | MovementRequest) -> Decimal:
-    return Decimal(to_decimal_string(request.amount_minor, request.currency))
+    return Decimal(write_decimal(GATEWAY_NAME, request.amount_minor, request.currency))
 
 
 def _name(text: str) -> str:
@@ -129,13 +126,11 @@ def _answer(
     invoice: Payload, refunds: Sequence[Payload], account: str, client_parameters: dict[str, str] | None = None
 ) -> GatewayAnswer:
     source = Source(account)
-    try:
+    with reading(GATEWAY_NAME):
         facts = facts_of_invoice(invoice, source)
         facts += [fact for refund in refunds for fact in facts_of_refund(refund, invoice, source)]
         amount_minor, currency = read_price(invoice)
         reference = require_identifier(invoice, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(
         provider_reference=reference,
         facts=tuple(facts),

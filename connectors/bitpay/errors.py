@@ -1,9 +1,9 @@
 """BitPay's failures in the house's terms."""
 
 from connectors.http_client import GatewayResponse
-from connectors.outcomes import from_status, quote, unreadable
+from connectors.outcomes import from_status, quote, reading
 from connectors.payloads import Payload, as_objects, first_text
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 
 GATEWAY_NAME = "BitPay"
 
@@ -13,14 +13,10 @@ def read_answer(response: GatewayResponse) -> Payload:
 
     BitPay has also told of an error in an answer that HTTP calls a success.
     """
-    try:
-        body = response.json_object()
-    except MalformedPayload as error:
-        if response.is_success:
-            raise unreadable(GATEWAY_NAME) from error
-        body = {}
     if not response.is_success:
-        raise from_status(GATEWAY_NAME, response.status_code, _message(body))
+        raise from_status(GATEWAY_NAME, response.status_code, _message(response.json_object_or_empty()))
+    with reading(GATEWAY_NAME):
+        body = response.json_object()
     if body.get("status") == "error" or "error" in body or "errors" in body:
         raise GatewayRejected(f"{GATEWAY_NAME} refused the request{quote(_message(body))}")
     return body

@@ -5,12 +5,15 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import (
+    URL_PATTERN,
+    api_base_field,
+    own_credentials,
+    previous_secret_field,
+    return_url_field,
+)
 from domain.facts import Trust
 from domain.money import EXPONENTS
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[^\s]+$"
 
 CURRENCIES = frozenset(currency for currency, exponent in EXPONENTS.items() if exponent <= 2)  # noqa: PLR2004 - see below
 """BitPay prices in nearly every currency. Whether its prices may have a third decimal is not documented."""
@@ -18,7 +21,7 @@ CURRENCIES = frozenset(currency for currency, exponent in EXPONENTS.items() if e
 _COUNTRIES = "AT AU BE CA CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IT LT LU LV MT MX NL NO NZ PL PT RO SE SI SK US ZA"
 
 
-class BitpayCredentials(CredentialsModel):
+class BitPayCredentials(CredentialsModel):
     """What an account needs to take payments through BitPay.
 
     A token of the facade pos makes and reads invoices. Cancelling and refunding takes one of the facade merchant, and
@@ -30,11 +33,9 @@ class BitpayCredentials(CredentialsModel):
         title="POS token",
         description="Makes invoices, and is the key of the signatures on their callbacks. Payment Tools, API Tokens.",
     )
-    previous_pos_token: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous POS token",
-        description="Callbacks signed with it are still accepted, until the invoices that it made have been settled.",
+    previous_pos_token: SecretStr | None = previous_secret_field(
+        "Previous POS token",
+        "Callbacks signed with it are still accepted, until the invoices that it made have been settled.",
     )
     merchant_token: SecretStr | None = Field(
         default=None,
@@ -61,23 +62,13 @@ class BitpayCredentials(CredentialsModel):
             "callback still does no more than have the invoice read."
         ),
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=URL_PATTERN,
-        title="Page after paying",
-        description="Where the payer's browser goes when the payment does not say.",
-    )
+    return_url: str | None = return_url_field()
     environment: Literal["live", "test"] = Field(
         default="live",
         title="Environment",
         description="test: test.bitpay.com, whose accounts and tokens are its own and where no money moves.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of BitPay, such as http://127.0.0.1:8431. Leave it out for BitPay itself.",
-    )
+    api_base: str | None = api_base_field("BitPay", 8431)
 
     @model_validator(mode="after")
     def _check_facade(self) -> Self:
@@ -94,11 +85,9 @@ class BitpayCredentials(CredentialsModel):
 def build_connector(credentials: CredentialsModel) -> object:
     """Build the connector. Raises InvalidInput for another gateway's credentials."""
     # The HTTP client is slow to import, and processes that only look gateways up never need it.
-    from connectors.bitpay.client import BitpayConnector  # noqa: PLC0415 - see above
+    from connectors.bitpay.client import BitPayConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, BitpayCredentials):
-        raise InvalidInput("these are not credentials for BitPay", field="credentials")
-    return BitpayConnector(credentials)
+    return BitPayConnector(own_credentials(BitPayCredentials, credentials, "BitPay"))
 
 
 REGISTRATION = Registration(
@@ -122,7 +111,7 @@ REGISTRATION = Registration(
     currencies=CURRENCIES,
     countries=frozenset(_COUNTRIES.split()),
     payment_methods=("crypto",),
-    credentials=BitpayCredentials,
+    credentials=BitPayCredentials,
     factory=build_connector,
     callback_trust=Trust.HINT,
 )

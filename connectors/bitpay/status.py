@@ -7,19 +7,23 @@ of that was ever the merchant's, so those refunds are not the payment's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
+from typing import Unpack
 
+from connectors.amounts import read_decimal, written_out
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
+    MAX_STATUS_LENGTH,
     Payload,
-    api_fact_id,
     as_objects,
+    moment_from_milliseconds,
+    moment_from_text,
     optional_identifier,
     require_identifier,
+    unmapped_status,
 )
-from domain.errors import InvalidMoney, MalformedPayload
+from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind, Trust
-from domain.money import to_minor
 
 GATEWAY = "bitpay"
 
@@ -51,10 +55,6 @@ _EXCEPTIONS: Mapping[str, str] = {
 OWN_REFUNDS = frozenset({"underpayment", "overpayment", "declined"})
 """Types of refunds that BitPay makes of itself, of money that was never captured."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_DIGITS = 30
-MAX_STATUS_LENGTH = 40
-
 
 def map_status(entity: str, status: str) -> FactKind | None:
     """Return what a status means for a payment; None when it means nothing yet, or is not known here."""
@@ -78,26 +78,20 @@ class Source:
         reference: str,
         happened: object,
         *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
         payment_id: str | None = None,
-        reason: str | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact about an invoice; the callback's own time counts before `happened`, which is as JSON had it."""
-        amount_minor, currency = money or (None, None)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=self.event_id or api_fact_id(movement or reference, kind, amount_minor, reason),
-            kind=kind,
-            provider_reference=reference,
-            occurred_at=self.occurred_at or read_time(happened),
-            trust=Trust.SIGNED if self.event_id is None else Trust.HINT,
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            (reference,),
+            self.occurred_at or read_time(happened),
+            event_id=self.event_id,
             payment_id=payment_id,
-            reason=reason,
+            trust=Trust.SIGNED if self.event_id is None else Trust.HINT,
+            **details,
         )
 
 
@@ -135,7 +129,7 @@ def facts_of_refund(refund: Payload, invoice: Payload, source: Source) -> list[F
 def explain_invoice(invoice: Payload) -> str:
     """Say in words why an invoice says nothing about its payment."""
     status = str(invoice.get("status"))
-    return "the invoice waits for the payer" if status == "new" else f"unmapped status {status[:MAX_STATUS_LENGTH]}"
+    return "the invoice waits for the payer" if status == "new" else unmapped_status(status)
 
 
 def explain_refund(refund: Payload) -> str:
@@ -143,7 +137,7 @@ def explain_refund(refund: Payload) -> str:
     if refund.get("type") in OWN_REFUNDS:
         return f"BitPay itself gives this back ({refund['type']}); it was never captured"
     status = str(refund.get("status"))
-    return "the refund is a preview" if status == "preview" else f"unmapped status {status[:MAX_STATUS_LENGTH]}"
+    return "the refund is a preview" if status == "preview" else unmapped_status(status)
 
 
 def payment_id_in(invoice: Payload) -> str | None:
@@ -158,29 +152,14 @@ def read_price(invoice: Payload) -> tuple[int, str]:
 
 def read_number(amount: object, currency: object) -> tuple[int, str]:
     """Return an amount that was a JSON number in ISO minor units, and its currency. Raises MalformedPayload."""
-    # Written out, a number such as 1e999999 would be a million digits long.
-    if type(amount) not in {int, Decimal} or abs(Decimal(str(amount)).adjusted()) > _MAX_DIGITS:
-        raise MalformedPayload("the amount is no JSON number that can be money", field="amount")
-    try:
-        amount_minor = to_minor(f"{Decimal(str(amount)):f}", str(currency))
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="amount") from error
-    if amount_minor < 0:
-        raise MalformedPayload("the amount is below zero", field="amount")
-    return amount_minor, str(currency)
+    if isinstance(amount, str):
+        raise MalformedPayload("the amount is no JSON number", field="amount")
+    return read_decimal(written_out(amount), str(currency))
 
 
 def read_time(value: object) -> datetime:
     """Return a time given in Unix milliseconds, or as RFC 3339 writes it. Raises MalformedPayload."""
-    try:
-        if type(value) is int:
-            return _EPOCH + timedelta(milliseconds=value)
-        read = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
-        read = None
-    if read is None or read.tzinfo is None:
-        raise MalformedPayload("a time cannot be read")
-    return read
+    return moment_from_text(value) if isinstance(value, str) else moment_from_milliseconds(value)
 
 
 def _latest_time(invoice: Payload) -> object:

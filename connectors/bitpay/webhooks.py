@@ -6,11 +6,9 @@ event beside the data, and the older one, which is the invoice alone.
 """
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
 
-from connectors.base import Callback, only_header
+from connectors.base import Callback
 from connectors.bitpay.status import (
     Source,
     explain_invoice,
@@ -20,8 +18,9 @@ from connectors.bitpay.status import (
     payment_id_in,
     read_time,
 )
+from connectors.callback_proofs import hmac_sha256, is_one_of, require_header, usable_secrets
 from connectors.payloads import Payload, as_object, parse_object, require_identifier
-from domain.errors import MalformedPayload, VerificationFailed
+from domain.errors import VerificationFailed
 from domain.facts import Fact, FactKind
 
 SIGNATURE_HEADER = "x-signature"
@@ -49,25 +48,17 @@ def verify_signature(callback: Callback, tokens: Sequence[str], *, accepts_unsig
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`. Where unsigned
     callbacks are accepted, a signature that is there must still be right.
     """
-    usable = [token for token in tokens if token.strip()]
-    if not usable or not tokens[0].strip():
-        raise VerificationFailed("no token is set for BitPay", code="secret_missing")
+    usable = usable_secrets(tokens, "token", "BitPay")
     if accepts_unsigned and all(name != SIGNATURE_HEADER for name, _ in callback.headers):
         return
-    signature = only_header(callback.headers, SIGNATURE_HEADER)
-    if signature is None:
-        raise VerificationFailed(f"the header {SIGNATURE_HEADER} must come exactly once", code="signature_missing")
-    matches = [hmac.compare_digest(_signature(token, callback.body), signature.encode()) for token in usable]
-    if not any(matches):
+    signatures = (_signature(token, callback.body) for token in usable)
+    if not is_one_of(require_header(callback, SIGNATURE_HEADER), signatures):
         raise VerificationFailed("the signature of BitPay does not match the body", code="signature_invalid")
 
 
 def read_callback(callback: Callback) -> tuple[Fact, ...]:
     """Return what a callback hints at, at least one fact. Raises MalformedPayload when it cannot be read."""
-    try:
-        payload = parse_object(callback.body.decode())
-    except UnicodeDecodeError as error:
-        raise MalformedPayload("the payload is not UTF-8") from error
+    payload = parse_object(callback.body)
     if "event" not in payload:
         return (_of_invoice(payload, callback, require_identifier(payload, "status")),)
     name = require_identifier(as_object(payload["event"], "the event"), "name")
@@ -106,5 +97,5 @@ def _ignored(source: Source, subject: Payload, name: str, reason: str) -> Fact:
     return source.fact(FactKind.IGNORED, invoice_id, None, payment_id=payment_id, reason=reason)
 
 
-def _signature(token: str, body: bytes) -> bytes:
-    return base64.b64encode(hmac.new(token.encode(), body, hashlib.sha256).digest())
+def _signature(token: str, body: bytes) -> str:
+    return base64.b64encode(hmac_sha256(token, body)).decode()

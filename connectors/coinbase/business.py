@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
+from connectors.amounts import write_decimal
 from connectors.base import (
     GatewayAnswer,
     MovementRequest,
@@ -37,11 +38,10 @@ from connectors.coinbase.status import (
 )
 from connectors.coinbase.tokens import make_token, read_key
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse
-from connectors.outcomes import Timeouts, unreadable
+from connectors.outcomes import Timeouts, reading
 from connectors.payloads import Payload, as_object, require_identifier
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import FactKind
-from domain.money import to_decimal_string
 
 API_BASE = "https://business.coinbase.com"
 CHECKOUTS, PAYMENT_LINKS = "/api/v1/checkouts", "/api/v1/payment-links"
@@ -80,7 +80,7 @@ class BusinessApi:
     async def refund(self, request: MovementRequest) -> GatewayAnswer:
         """Refund the amount; the answer is pending until Coinbase has sent the money."""
         body = {
-            "amount": to_decimal_string(request.amount_minor, request.currency),
+            "amount": write_decimal(GATEWAY_NAME, request.amount_minor, request.currency),
             "currency": self._wire_currency(request.currency),
         }
         if request.reason is not None:
@@ -88,11 +88,9 @@ class BusinessApi:
         path = f"{CHECKOUTS}/{quote(request.provider_reference, safe='')}/refund"
         answer = await self._write(path, request.idempotency_key, body)
         source = self._source(request.account)
-        try:
+        with reading(GATEWAY_NAME):
             refund = as_object(answer.get("refund"), "the refund")
             facts = facts_of_refund(refund, {"id": request.provider_reference, **_object(answer, "checkout")}, source)
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
         return GatewayAnswer(provider_reference=request.provider_reference, facts=tuple(facts))
 
     async def fetch_status(self, request: StatusRequest) -> GatewayAnswer:
@@ -129,7 +127,7 @@ class BusinessApi:
 
     def _priced(self, request: OrderRequest | PaymentLinkRequest, return_url: str | None) -> dict[str, object]:
         body: dict[str, object] = {
-            "amount": to_decimal_string(request.amount_minor, request.currency),
+            "amount": write_decimal(GATEWAY_NAME, request.amount_minor, request.currency),
             "currency": self._wire_currency(request.currency),
             "description": (request.description or request.payment_id)[:MAX_DESCRIPTION_LENGTH],
             "metadata": metadata_of(request),
@@ -171,11 +169,9 @@ class BusinessApi:
         self, checkout: Payload, account: str, client_parameters: dict[str, str] | None = None
     ) -> GatewayAnswer:
         source = self._source(account)
-        try:
+        with reading(GATEWAY_NAME):
             facts = facts_of_checkout(checkout, source)
             amount_minor, currency = read_price(checkout, source)
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
         return GatewayAnswer(
             provider_reference=_id_of(checkout),
             facts=tuple(facts),
@@ -192,10 +188,8 @@ def key_of(idempotency_key: str) -> str:
 
 
 def _id_of(checkout: Payload) -> str:
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(checkout, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def _object(answer: Payload, name: str) -> Payload:

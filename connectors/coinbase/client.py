@@ -11,6 +11,7 @@ from connectors.base import (
     PaymentLinkRequest,
     StatusRequest,
 )
+from connectors.callback_proofs import secret_values
 from connectors.coinbase.business import BusinessApi
 from connectors.coinbase.commerce import CommerceApi
 from connectors.coinbase.registration import CoinbaseCredentials
@@ -27,8 +28,7 @@ class CoinbaseConnector:
         self._credentials = credentials
         product = CommerceApi if credentials.api == "commerce" else BusinessApi
         self._api: CommerceApi | BusinessApi = product(credentials, timeouts or Timeouts())
-        secrets = (credentials.webhook_secret, credentials.previous_webhook_secret)
-        self._webhook_secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._webhook_secrets = secret_values(credentials.webhook_secret, credentials.previous_webhook_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback by the product's own signature and return its facts, at least one.

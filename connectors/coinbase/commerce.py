@@ -7,6 +7,7 @@ it again among the newest.
 import hashlib
 from urllib.parse import quote
 
+from connectors.amounts import write_decimal
 from connectors.base import (
     GatewayAnswer,
     MovementRequest,
@@ -31,11 +32,10 @@ from connectors.coinbase.status import (
     status_of_charge,
 )
 from connectors.http_client import Effect, GatewayHttp
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload, as_object, as_objects, require_identifier
-from domain.errors import CapabilityMissing, GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import CapabilityMissing, GatewayRejected
 from domain.facts import FactKind
-from domain.money import to_decimal_string
 
 API_BASE = "https://api.commerce.coinbase.com"
 API_VERSION = "2018-03-22"
@@ -105,7 +105,7 @@ class CommerceApi:
             return made_before
         description = (request.description or request.payment_id)[:MAX_DESCRIPTION_LENGTH]
         price = {
-            "amount": to_decimal_string(request.amount_minor, request.currency),
+            "amount": write_decimal(GATEWAY_NAME, request.amount_minor, request.currency),
             "currency": request.currency,
         }
         body: dict[str, object] = {
@@ -123,13 +123,11 @@ class CommerceApi:
     async def _find(self, request: OrderRequest | PaymentLinkRequest) -> Payload | None:
         """Return the charge that an earlier request of the same command made, if it is among the newest."""
         mark = _mark_of(request)
-        try:
+        with nothing_moved_yet():
             response = await self._http.read("/charges", params={"limit": str(NEWEST), "order": "desc"})
             answer = read_answer(response)
             if not isinstance(answer.get("data"), list):
                 raise unreadable(GATEWAY_NAME)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
         for charge in as_objects(answer["data"]):
             metadata = charge.get("metadata")
             if isinstance(metadata, dict) and metadata.get("command") == mark:
@@ -149,12 +147,10 @@ def _mark_of(request: OrderRequest | PaymentLinkRequest) -> str:
 
 
 def _charge_in(answer: Payload) -> Payload:
-    try:
+    with reading(GATEWAY_NAME):
         charge = as_object(answer.get("data"), "the charge")
         require_identifier(charge, "id")
         status_of_charge(charge)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return charge
 
 
@@ -163,12 +159,10 @@ def _id_of(charge: Payload) -> str:
 
 
 def _answer(charge: Payload, account: str, client_parameters: dict[str, str] | None = None) -> GatewayAnswer:
-    try:
+    with reading(GATEWAY_NAME):
         facts = facts_of_charge(charge, Source(account))
         priced = charge.get("pricing_type") != "no_price"
         amount_minor, currency = read_charge_price(charge) if priced else (None, None)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(
         provider_reference=_id_of(charge),
         facts=tuple(facts),

@@ -5,10 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[^\s]+$"
+from connectors.registration_fields import api_base_field, own_credentials, previous_secret_field, return_url_field
 
 CURRENCIES = frozenset({"EUR", "GBP", "SGD", "USD"})
 """The fiat currencies that a checkout of Coinbase Business can be priced in; every one of them has two decimals."""
@@ -47,11 +44,9 @@ class CoinbaseCredentials(CredentialsModel):
         title="Webhook secret",
         description="Business: told when the webhook subscription is made. Commerce: Settings, Notifications.",
     )
-    previous_webhook_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook secret",
-        description="Still accepted after a change, until events signed with it have come to their end.",
+    previous_webhook_secret: SecretStr | None = previous_secret_field(
+        "Previous webhook secret",
+        "Still accepted after a change, until events signed with it have come to their end.",
     )
     hook_signature_version: Literal["v0", "v1"] = Field(
         default="v0",
@@ -66,23 +61,13 @@ class CoinbaseCredentials(CredentialsModel):
             "priced in USDC, one for one, for accounts that Coinbase offers no fiat pricing."
         ),
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=URL_PATTERN,
-        title="Page after paying",
-        description="Where the payer's browser goes when the payment does not say. Business wants https.",
-    )
+    return_url: str | None = return_url_field("Business wants https.")
     sandbox: bool = Field(
         default=False,
         title="Sandbox",
         description="Only for Business: no money moves. Commerce has no sandbox.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of Coinbase, such as http://127.0.0.1:8430. Leave it out for Coinbase itself.",
-    )
+    api_base: str | None = api_base_field("Coinbase", 8430)
 
     @model_validator(mode="after")
     def _check_product(self) -> Self:
@@ -105,9 +90,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.coinbase.client import CoinbaseConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, CoinbaseCredentials):
-        raise InvalidInput("these are not credentials for Coinbase", field="credentials")
-    return CoinbaseConnector(credentials)
+    return CoinbaseConnector(own_credentials(CoinbaseCredentials, credentials, "Coinbase"))
 
 
 REGISTRATION = Registration(

@@ -3,8 +3,8 @@
 from connectors.base import OrderRequest, PaymentLinkRequest
 from connectors.coinbase.errors import GATEWAY_NAME
 from connectors.coinbase.registration import CURRENCIES
-from connectors.outcomes import unreadable
-from connectors.payloads import Payload, optional_url
+from connectors.outcomes import reading
+from connectors.payloads import Payload, require_url
 from domain.errors import GatewayRejected
 
 MAX_DESCRIPTION_LENGTH = 500
@@ -36,7 +36,5 @@ def metadata_of(request: OrderRequest | PaymentLinkRequest) -> dict[str, str]:
 
 def page_of(answer: Payload, name: str) -> str:
     """Return the address of the page to pay on. Raises OutcomeUnknown when there is none."""
-    url = optional_url(answer.get(name))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
-    return url
+    with reading(GATEWAY_NAME):
+        return require_url(answer, name)

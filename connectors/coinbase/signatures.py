@@ -5,20 +5,19 @@ id. Business signs a time as well: `t=<unix>,v0=<hex>,h=<names>,v1=<hex>`, where
 headers that `h` names besides. Only the version that the account is configured for counts, whatever else is there.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 from typing import Literal
 
 from connectors.base import Callback, only_header
+from connectors.callback_proofs import check_age, hmac_sha256, is_one_of, require_header, usable_secrets
 from connectors.payloads import moment
 from domain.errors import VerificationFailed
 
 COMMERCE_HEADER = "x-cc-webhook-signature"
 BUSINESS_HEADER = "x-hook0-signature"
-TOLERANCE_SECONDS = 300
+TOLERANCE = timedelta(minutes=5)
 
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
@@ -28,7 +27,7 @@ def verify_commerce(callback: Callback, secrets: Sequence[str]) -> None:
 
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
-    usable, signature = _usable(secrets), _signature_in(callback, COMMERCE_HEADER)
+    usable, signature = _usable(secrets), require_header(callback, COMMERCE_HEADER)
     _check(usable, callback.body, signature)
 
 
@@ -39,7 +38,7 @@ def verify_business(callback: Callback, secrets: Sequence[str], version: Literal
     `signature_stale` or `signature_from_future`. The signed time is compared with the time of receipt, not with the
     clock: a callback may be verified long after it came.
     """
-    usable, header = _usable(secrets), _signature_in(callback, BUSINESS_HEADER)
+    usable, header = _usable(secrets), require_header(callback, BUSINESS_HEADER)
     seconds, signature = _part(header, "t"), _part(header, version)
     if not _SECONDS.fullmatch(seconds):
         raise VerificationFailed(f"the header {BUSINESS_HEADER} has no time", code="signature_invalid")
@@ -48,21 +47,11 @@ def verify_business(callback: Callback, secrets: Sequence[str], version: Literal
         names = _part(header, "h")
         bound += f"{names}.{'.'.join(_bound_value(callback, name) for name in names.split(' '))}."
     _check(usable, bound.encode() + callback.body, signature)
-    _check_age(moment(int(seconds)), callback.received_at)
+    check_age(moment(int(seconds)), callback.received_at, oldest=TOLERANCE, newest=TOLERANCE)
 
 
 def _usable(secrets: Sequence[str]) -> list[str]:
-    usable = [secret for secret in secrets if secret.strip()]
-    if not usable or not secrets[0].strip():
-        raise VerificationFailed("no webhook secret is set for Coinbase", code="secret_missing")
-    return usable
-
-
-def _signature_in(callback: Callback, name: str) -> str:
-    header = only_header(callback.headers, name)
-    if header is None:
-        raise VerificationFailed(f"the header {name} must come exactly once", code="signature_missing")
-    return header
+    return usable_secrets(secrets, "webhook secret", "Coinbase")
 
 
 def _part(header: str, name: str) -> str:
@@ -82,17 +71,5 @@ def _bound_value(callback: Callback, name: str) -> str:
 
 
 def _check(secrets: Sequence[str], signed: bytes, signature: str) -> None:
-    matches = [
-        hmac.compare_digest(hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode(), signature.encode())
-        for secret in secrets
-    ]
-    if not any(matches):
+    if not is_one_of(signature, (hmac_sha256(secret, signed).hex() for secret in secrets)):
         raise VerificationFailed("the signature of Coinbase does not match", code="signature_invalid")
-
-
-def _check_age(signed_at: datetime, received_at: datetime) -> None:
-    age_seconds = (received_at - signed_at).total_seconds()
-    if age_seconds > TOLERANCE_SECONDS:
-        raise VerificationFailed(f"signed {age_seconds:.0f} s before it was received", code="signature_stale")
-    if age_seconds < -TOLERANCE_SECONDS:
-        raise VerificationFailed(f"signed {-age_seconds:.0f} s after it was received", code="signature_from_future")

@@ -7,19 +7,22 @@ Payment links, the predecessors of checkouts, have the same form.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Unpack
 
+from connectors.amounts import read_decimal
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     Payload,
-    api_fact_id,
     as_object,
     as_objects,
     first_text,
+    moment_from_text,
     optional_identifier,
     require_identifier,
+    unmapped_status,
 )
-from domain.errors import InvalidMoney, MalformedPayload
+from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind
-from domain.money import to_minor
 
 GATEWAY = "coinbase"
 USDC = "USDC"
@@ -55,8 +58,6 @@ _WITHOUT_MEANING: Mapping[str, str] = {
     "RESOLVED": "was resolved by a person",
 }
 
-MAX_STATUS_LENGTH = 40
-
 
 def map_status(entity: str, status: str) -> FactKind | None:
     """Return what a status means for a payment; None when it means nothing yet, or is not known here."""
@@ -81,26 +82,18 @@ class Source:
         references: tuple[str, ...],
         owner: Payload,
         happened: object,
-        *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
-        reason: str | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact about the payment of `owner`; the event's own time counts before `happened`."""
-        amount_minor, currency = money or (None, None)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=self.event_id or api_fact_id(movement or references[0], kind, amount_minor, reason),
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.occurred_at or read_time(happened),
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.occurred_at or moment_from_text(happened),
+            event_id=self.event_id,
             payment_id=_payment_id_in(owner.get("metadata")),
-            reason=reason,
+            **details,
         )
 
 
@@ -167,7 +160,7 @@ def read_charge_price(charge: Payload) -> tuple[int, str]:
     """Return a charge's price in ISO minor units and its currency. Raises MalformedPayload."""
     pricing = as_object(charge.get("pricing"), "the charge's pricing")
     local = as_object(pricing.get("local"), "the charge's local price")
-    return _read_money(local.get("amount"), local.get("currency"))
+    return read_decimal(local.get("amount"), str(local.get("currency")))
 
 
 def read_price(owner: Payload, source: Source) -> tuple[int, str]:
@@ -176,21 +169,10 @@ def read_price(owner: Payload, source: Source) -> tuple[int, str]:
     One that was asked for in a fiat currency has its amount there beside the one in USDC.
     """
     if owner.get("fiatCurrency") is not None:
-        return _read_money(owner.get("fiatAmount"), owner.get("fiatCurrency"))
+        return read_decimal(owner.get("fiatAmount"), str(owner.get("fiatCurrency")))
     currency = owner.get("currency")
     counted = "USD" if currency == USDC and source.counts_usdc_as_usd else currency
-    return _read_money(owner.get("amount"), counted)
-
-
-def read_time(value: object) -> datetime:
-    """Return a time given as RFC 3339 writes it. Raises MalformedPayload."""
-    try:
-        read = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        read = None
-    if read is None or read.tzinfo is None:
-        raise MalformedPayload("a time cannot be read")
-    return read
+    return read_decimal(owner.get("amount"), str(counted))
 
 
 def explain_charge(charge: Payload) -> str:
@@ -210,17 +192,7 @@ def explain_checkout(checkout: Payload) -> str:
 
 def _explain(entity: str, status: str) -> str:
     known = _WITHOUT_MEANING.get(status)
-    return f"unmapped status {status[:MAX_STATUS_LENGTH]}" if known is None else f"the {entity} {known}"
-
-
-def _read_money(amount: object, currency: object) -> tuple[int, str]:
-    try:
-        amount_minor = to_minor(amount, str(currency))
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="amount") from error
-    if amount_minor < 0:
-        raise MalformedPayload("the amount is below zero", field="amount")
-    return amount_minor, str(currency)
+    return unmapped_status(status) if known is None else f"the {entity} {known}"
 
 
 def _payment_id_in(metadata: object) -> str | None:

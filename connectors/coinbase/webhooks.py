@@ -13,11 +13,18 @@ from connectors.coinbase.status import (
     explain_checkout,
     facts_of_charge,
     facts_of_checkout,
-    read_time,
     references_of_charge,
 )
-from connectors.payloads import Payload, as_object, numbered, optional_identifier, parse_object, require_identifier
-from domain.errors import MalformedPayload
+from connectors.payloads import (
+    Payload,
+    as_object,
+    moment_from_text,
+    numbered,
+    optional_identifier,
+    optional_moment,
+    parse_object,
+    require_identifier,
+)
 from domain.facts import Fact, FactKind
 
 CHARGE_EVENTS = frozenset(
@@ -42,10 +49,10 @@ DIGEST_LENGTH = 24
 
 def read_commerce_event(callback: Callback) -> tuple[Fact, ...]:
     """Return the facts of a proven event of Commerce, at least one. Raises MalformedPayload."""
-    event = as_object(_read(callback).get("event"), "the event")
+    event = as_object(parse_object(callback.body).get("event"), "the event")
     event_id, event_type = require_identifier(event, "id"), require_identifier(event, "type")
     charge = as_object(event.get("data"), "the event's charge")
-    source = Source(callback.account, event_id, read_time(event.get("created_at")))
+    source = Source(callback.account, event_id, moment_from_text(event.get("created_at")))
     if event_type not in CHARGE_EVENTS:
         reference = optional_identifier(charge.get("id")) or event_id
         return (_ignored(source, (reference,), charge, f"unmapped event type {event_type}"),)
@@ -56,25 +63,16 @@ def read_commerce_event(callback: Callback) -> tuple[Fact, ...]:
 
 def read_business_event(callback: Callback, *, counts_usdc_as_usd: bool) -> tuple[Fact, ...]:
     """Return the facts of a proven event of Business, at least one. Raises MalformedPayload."""
-    checkout = _read(callback)
+    checkout = parse_object(callback.body)
     event_type, checkout_id = require_identifier(checkout, "eventType"), require_identifier(checkout, "id")
     digest = hashlib.sha256(callback.body).hexdigest()[:DIGEST_LENGTH]
-    told = checkout.get("updatedAt")
-    occurred_at = callback.received_at if told is None else read_time(told)
+    occurred_at = optional_moment(checkout.get("updatedAt")) or callback.received_at
     source = Source(callback.account, f"{event_type}:{digest}", occurred_at, counts_usdc_as_usd)
     if event_type not in CHECKOUT_EVENTS:
         return (_ignored(source, (checkout_id,), checkout, f"unmapped event type {event_type}"),)
     if facts := facts_of_checkout(checkout, source):
         return numbered(facts)
     return (_ignored(source, (checkout_id,), checkout, explain_checkout(checkout)),)
-
-
-def _read(callback: Callback) -> Payload:
-    try:
-        text = callback.body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedPayload("the payload is not UTF-8") from error
-    return parse_object(text)
 
 
 def _ignored(source: Source, references: tuple[str, ...], owner: Payload, reason: str) -> Fact:

@@ -10,9 +10,8 @@ from connectors.http_client import Effect, GatewayHttp, GatewayResponse
 from connectors.klarna.errors import GATEWAY_NAME, check_answer
 from connectors.klarna.registration import KlarnaCredentials
 from connectors.klarna.status import WIRE_EXPONENTS, Source
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload, require_identifier
-from domain.errors import MalformedPayload, OutcomeUnknown
 from domain.facts import Fact
 
 IDEMPOTENCY_HEADER = "Klarna-Idempotency-Key"
@@ -44,10 +43,8 @@ class KlarnaApi:
 
     async def look_up(self, path: str) -> Payload:
         """Read what is needed before the call that matters; without an answer nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.read(path)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def write(
         self, path: str, body: object | None = None, *, key: str | None = None, method: str = "POST"
@@ -88,23 +85,17 @@ def klarna_amount(amount_minor: int, currency: str) -> int:
 
 def payload_of(response: GatewayResponse) -> Payload:
     """Return the object in a success. Raises OutcomeUnknown when there is none."""
-    try:
+    with reading(GATEWAY_NAME):
         return response.json_object()
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def name_in(payload: Payload, key: str) -> str:
     """Return an id in a success. Raises OutcomeUnknown when there is none."""
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(payload, key)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def read_facts(item: Payload, read: Callable[[Payload, Source], list[Fact]], source: Source) -> tuple[Fact, ...]:
     """Return what an answer says. Raises OutcomeUnknown when it cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(read(item, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

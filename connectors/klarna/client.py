@@ -21,6 +21,7 @@ from connectors.base import (
     RedirectRequest,
     StatusRequest,
 )
+from connectors.callback_proofs import secret_values
 from connectors.klarna import links, mandates, order_management, orders
 from connectors.klarna.api import KlarnaApi
 from connectors.klarna.purchases import Purchase, open_page
@@ -37,8 +38,7 @@ class KlarnaConnector:
 
     def __init__(self, credentials: KlarnaCredentials, timeouts: Timeouts | None = None) -> None:
         self._api = KlarnaApi(credentials, timeouts or Timeouts())
-        secrets = (credentials.url_secret, credentials.previous_url_secret)
-        self._url_secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._url_secrets = secret_values(credentials.url_secret, credentials.previous_url_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback by its address and return its hints, at least one.

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from connectors.http_client import GatewayResponse
 from connectors.outcomes import from_status, quote
 from connectors.payloads import Payload, optional_identifier
-from domain.errors import GatewayDeclined, GatewayError, MalformedPayload
+from domain.errors import GatewayDeclined, GatewayError
 
 GATEWAY_NAME = "Klarna"
 NOT_ALLOWED = "NOT_ALLOWED"
@@ -23,18 +23,11 @@ def classify(response: GatewayResponse) -> GatewayError:
 
     Klarna uses one status for credentials that it refuses and for operations that it does not allow.
     """
-    error = _error_in(response)
+    error = response.json_object_or_empty()
     code, said = optional_identifier(error.get("error_code")), _messages_of(error)
     if response.status_code == HTTPStatus.FORBIDDEN and code is not None and code.endswith(NOT_ALLOWED):
         return GatewayDeclined(f"{GATEWAY_NAME} does not allow it ({code}){quote(said)}")
     return from_status(GATEWAY_NAME, response.status_code, said)
-
-
-def _error_in(response: GatewayResponse) -> Payload:
-    try:
-        return response.json_object()
-    except MalformedPayload:
-        return {}
 
 
 def _messages_of(error: Payload) -> str | None:

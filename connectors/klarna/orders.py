@@ -21,9 +21,9 @@ from connectors.klarna.status import (
     payment_id_in,
     read_money,
 )
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload, optional_identifier, optional_url
-from domain.errors import GatewayError, GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayError, GatewayRejected, OutcomeUnknown
 from domain.facts import Fact, FactKind
 
 AUTHORIZATIONS, ORDERS = "/payments/v1/authorizations", "/ordermanagement/v1/orders"
@@ -130,10 +130,8 @@ async def order_on_page(api: KlarnaApi, sessions: Sessions) -> str | None:
 
 def _answer_of_order(order: Payload, account: str, names: Sequence[str]) -> GatewayAnswer:
     facts = read_facts(order, facts_of_order, _source_of(account, names, order))
-    try:
+    with reading(GATEWAY_NAME):
         amount_minor, currency = read_money(order.get("original_order_amount", order.get("order_amount")), order)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(provider_reference=names[0], facts=facts, amount_minor=amount_minor, currency=currency)
 
 
@@ -147,10 +145,8 @@ def _facts_of_placed(placed: Placed, terms: Payload, source: Source) -> tuple[Fa
         return (source.fact(kind, placed.order_id, reason="Klarna sees a risk of fraud"),)
     if kind is not None:
         return (source.fact(kind, placed.order_id, movement=placed.order_id),)
-    try:
+    with reading(GATEWAY_NAME):
         return (source.authorized(placed.order_id, read_money(terms.get("order_amount"), terms)),)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 async def _acknowledge(api: KlarnaApi, order_id: str, order: Payload) -> None:

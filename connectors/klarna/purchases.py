@@ -9,9 +9,9 @@ from connectors.klarna.errors import GATEWAY_NAME
 from connectors.klarna.names import Sessions
 from connectors.klarna.registration import PAYMENT_METHODS, KlarnaCredentials
 from connectors.klarna.tokens import address_of_page, address_of_session
-from connectors.outcomes import before_sending, unreadable
-from connectors.payloads import optional_url
-from domain.errors import GatewayRejected, OutcomeUnknown
+from connectors.outcomes import nothing_moved_yet, reading, unreadable
+from connectors.payloads import require_url
+from domain.errors import GatewayRejected
 
 SESSIONS, PAGES = "/payments/v1/sessions", "/hpp/v1/sessions"
 MAX_LINE_NAME_LENGTH = 255
@@ -87,20 +87,17 @@ async def open_page(api: KlarnaApi, purchase: Purchase) -> Page:
     """Make a payment session and the hosted page for it. No money moves before the payer has been there."""
     options = _options(purchase)
     terms = {**terms_of(purchase, api.credentials), "intent": "buy"}
-    try:
+    with nothing_moved_yet():
         urls = _urls_of_session(purchase, api.credentials)
         session_id, client_token = await begin_session(api, {**terms, "merchant_urls": urls})
-    except OutcomeUnknown as error:
-        raise before_sending(error) from error
     body = {
         "payment_session_url": api.base_url + path_of(SESSIONS, session_id),
         "merchant_urls": _urls_of_page(purchase, session_id, api.credentials),
         "options": options,
     }
     page = payload_of(await api.write(PAGES, body))
-    url = optional_url(page.get("redirect_url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
+    with reading(GATEWAY_NAME):
+        url = require_url(page, "redirect_url")
     return Page(Sessions(name_in(page, "session_id"), session_id).name, url, client_token)
 
 

@@ -5,11 +5,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import PLAIN_URL_PATTERN, api_base_field, own_credentials, previous_secret_field
 from domain.facts import Trust
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[^\s?#@]+$"
 
 _CURRENCIES = "AUD CAD CHF CZK DKK EUR GBP HUF MXN NOK NZD PLN RON SEK USD"
 _COUNTRIES = "AT AU BE CA CH CZ DE DK ES FI FR GB GR HU IE IT MX NL NO NZ PL PT RO SE SK US"
@@ -59,14 +56,14 @@ class KlarnaCredentials(CredentialsModel):
         description="The tax within every amount, in hundredths of a per cent: 2500 is 25 %. Payers see it.",
     )
     callback_url: str = Field(
-        pattern=URL_PATTERN,
+        pattern=PLAIN_URL_PATTERN,
         title="Callback URL",
         description="The public address of this account's callbacks. Klarna is told it with every payment.",
     )
     return_url: str | None = Field(
         default=None,
-        pattern=URL_PATTERN,
-        title="Return URL",
+        pattern=PLAIN_URL_PATTERN,
+        title="Page after paying",
         description="Where payers go after Klarna's page, unless a payment says otherwise. Else they stay there.",
     )
     url_secret: SecretStr = Field(
@@ -78,18 +75,11 @@ class KlarnaCredentials(CredentialsModel):
             "HMAC-SHA256 of the word account under this secret."
         ),
     )
-    previous_url_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous URL secret",
-        description="Still accepted after a change, for payments that were begun before it.",
+    previous_url_secret: SecretStr | None = previous_secret_field(
+        "Previous URL secret",
+        "Still accepted after a change, for payments that were begun before it.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of Klarna, such as http://127.0.0.1:8423. Leave it out for Klarna itself.",
-    )
+    api_base: str | None = api_base_field("Klarna", 8423)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
@@ -97,9 +87,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.klarna.client import KlarnaConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, KlarnaCredentials):
-        raise InvalidInput("these are not credentials for Klarna", field="credentials")
-    return KlarnaConnector(credentials)
+    return KlarnaConnector(own_credentials(KlarnaCredentials, credentials, "Klarna"))
 
 
 REGISTRATION = Registration(

@@ -7,9 +7,18 @@ and the order itself lists them all.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Unpack
 
 from connectors.amounts import read_amount
-from connectors.payloads import Payload, api_fact_id, as_objects, optional_identifier, parse_object, require_identifier
+from connectors.fact_building import FactDetails, build_fact
+from connectors.payloads import (
+    Payload,
+    as_objects,
+    optional_identifier,
+    optional_moment,
+    parse_object,
+    require_identifier,
+)
 from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind, Trust
 
@@ -84,32 +93,19 @@ class Source:
     payment_id: str | None = None
     trust: Trust = Trust.SIGNED
 
-    def fact(
-        self,
-        kind: FactKind,
-        subject: str,
-        *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
-        at: datetime | None = None,
-        reason: str | None = None,
-    ) -> Fact:
+    def fact(self, kind: FactKind, subject: str, *, at: datetime | None = None, **details: Unpack[FactDetails]) -> Fact:
         """Build a fact about `subject`: an order, a capture, a refund or a page."""
-        amount_minor, currency = money or (None, None)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=self.event_id or api_fact_id(subject, kind, amount_minor, reason),
-            kind=kind,
-            provider_reference=self.names[0],
-            related_references=self.names[1:],
-            occurred_at=at or self.at,
-            trust=self.trust,
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            self.names,
+            at or self.at,
+            event_id=self.event_id,
+            subject=subject,
             payment_id=self.payment_id,
-            reason=reason,
+            trust=self.trust,
+            **details,
         )
 
     def authorized(self, order_id: str, money: tuple[int, str], at: datetime | None = None) -> Fact:
@@ -156,15 +152,11 @@ def payment_id_in(merchant_data: object) -> str | None:
 
 
 def moment_in(item: Payload, key: str) -> datetime | None:
-    """Return a time given in ISO 8601; None when there is none. Raises MalformedPayload."""
-    text = item.get(key)
-    if text is None:
-        return None
-    try:
-        told = datetime.fromisoformat(str(text))
-    except ValueError as error:
-        raise MalformedPayload("a time is not in ISO 8601", field=key) from error
-    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+    """Return a time of an item; None when there is none. Raises MalformedPayload.
+
+    Klarna's times are in UTC, also where they do not say so.
+    """
+    return optional_moment(item.get(key), zone=UTC, field=key)
 
 
 def _movements(order: Payload, kind: FactKind, source: Source) -> list[Fact]:

@@ -5,12 +5,11 @@ names. An address that leaks proves nothing about any other payment. Klarna Netw
 address, whose token is made for the account.
 """
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
+from connectors.callback_proofs import hmac_sha256, is_one_of, usable_secrets
 from connectors.payloads import optional_identifier
 from domain.errors import VerificationFailed
 
@@ -33,7 +32,7 @@ def url_token(secret: str, *names: str) -> str:
     """Return the token for a payment (its id, and its session's where that is known) or, without names, the account."""
     # Names have no spaces, and a payment's first word is never the account's.
     text = " ".join((PAYMENT, *names)) if names else ACCOUNT
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac_sha256(secret, text.encode()).hex()
 
 
 def address_of_session(callback_url: str, secret: str, payment_id: str) -> str:
@@ -53,17 +52,14 @@ def verify_address(target: str, secrets: Sequence[str]) -> Address:
 
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
-    usable = [secret for secret in secrets if secret.strip()]
-    if not usable or not secrets[0].strip():
-        raise VerificationFailed("no URL secret is set for Klarna", code="secret_missing")
+    usable = usable_secrets(secrets, "URL secret", "Klarna")
     parameters = parse_qs(target.partition("?")[2], keep_blank_values=True)
     tokens = parameters.get(TOKEN, [])
     if len(tokens) != 1 or not tokens[0]:
         raise VerificationFailed(f"the parameter {TOKEN} must come exactly once", code="signature_missing")
     payment_id, session_id = (_only(parameters.get(key, [])) for key in (PAYMENT, SESSION))
     names = [name for name in (payment_id, session_id) if name is not None]
-    told = tokens[0].encode()
-    is_ours = any(hmac.compare_digest(url_token(secret, *names).encode(), told) for secret in usable)
+    is_ours = is_one_of(tokens[0], (url_token(secret, *names) for secret in usable))
     if not is_ours or (payment_id is None and session_id is not None):
         raise VerificationFailed("the token in the address is not one of ours", code="signature_invalid")
     return Address(payment_id, session_id, _only(parameters.get(ORDER, [])))

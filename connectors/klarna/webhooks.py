@@ -25,10 +25,7 @@ def read_callback(callback: Callback, address: Address) -> tuple[Fact, ...]:
     """
     if not callback.body:
         return (_push(callback, address),)
-    try:
-        payload = parse_object(callback.body.decode())
-    except UnicodeDecodeError as error:
-        raise MalformedPayload("the callback is not UTF-8") from error
+    payload = parse_object(callback.body)
     for key, read in _READERS.items():
         if key in payload:
             return (read(payload, callback, address),)

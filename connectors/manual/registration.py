@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import own_credentials
 from domain.money import EXPONENTS
 
 PAYMENT_METHODS = ("bank_transfer", "local_wallet", "check", "money_order")
@@ -70,9 +70,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The client imports this module for the credentials.
     from connectors.manual.client import ManualConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, ManualCredentials):
-        raise InvalidInput("these are not credentials for manual payments", field="credentials")
-    return ManualConnector(credentials)
+    return ManualConnector(own_credentials(ManualCredentials, credentials, "manual payments"))
 
 
 REGISTRATION = Registration(

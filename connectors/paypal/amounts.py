@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from connectors.amounts import wire_amount
+from connectors.amounts import read_decimal, wire_amount
 from connectors.payloads import as_object
 from connectors.paypal.errors import GATEWAY_NAME
-from domain.errors import InvalidMoney, MalformedPayload
-from domain.money import to_decimal_string, to_minor
+from domain.money import to_decimal_string
 
 WIRE_EXPONENTS: Mapping[str, int] = {"HUF": 0, "TWD": 0}
 """Where PayPal refuses decimals that ISO 4217 has; JPY has none there either."""
@@ -15,14 +14,7 @@ WIRE_EXPONENTS: Mapping[str, int] = {"HUF": 0, "TWD": 0}
 def read_money(amount: object) -> tuple[int, str]:
     """Return an amount in ISO minor units and its currency. Raises MalformedPayload, for one below zero too."""
     told = as_object(amount, "an amount")
-    currency = str(told.get("currency_code"))
-    try:
-        amount_minor = to_minor(told.get("value"), currency)
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="amount") from error
-    if amount_minor < 0:
-        raise MalformedPayload("the amount is below zero", field="amount")
-    return amount_minor, currency
+    return read_decimal(told.get("value"), str(told.get("currency_code")))
 
 
 def write_money(amount_minor: int, currency: str) -> dict[str, str]:

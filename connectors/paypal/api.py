@@ -3,16 +3,18 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
+from functools import partial
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
+from connectors.access_tokens import AccessTokens
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading
 from connectors.payloads import Payload, as_objects, optional_url, require_identifier
-from connectors.paypal.errors import GATEWAY_NAME, check_success, object_of
+from connectors.paypal.errors import GATEWAY_NAME, check_answer, payload_of
 from connectors.paypal.registration import PayPalCredentials
-from connectors.paypal.tokens import AccessToken, AccessTokens
-from domain.errors import MalformedPayload, OutcomeUnknown
+from connectors.paypal.tokens import fetch_token
 
 API_BASES: Mapping[str, str] = {
     "live": "https://api-m.paypal.com",
@@ -29,32 +31,31 @@ class PayPalApi:
         self.credentials = credentials
         base = credentials.api_base or API_BASES[credentials.environment]
         self._http = GatewayHttp(GATEWAY_NAME, base, timeouts)
-        self._tokens = AccessTokens(self._http, credentials.client_id, credentials.client_secret)
+        fetch = partial(fetch_token, self._http, credentials.client_id, credentials.client_secret)
+        self._tokens = AccessTokens(GATEWAY_NAME, fetch)
 
     async def read(self, path: str, params: Mapping[str, str] | None = None) -> Payload:
         """GET an object. Raises the house's errors."""
-        return object_of(check_success(await self._send("GET", path, Effect.READS, params=params)))
+        return payload_of(check_answer(await self._send("GET", path, Effect.READS, params=params)))
 
     async def look_up(self, path: str, params: Mapping[str, str] | None = None) -> Payload:
         """GET what a write needs to know first; without an answer nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.read(path, params)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def write(self, path: str, body: Payload, request_id: str) -> Payload:
         """POST something and return the object that PayPal answers. The same request id has no second effect."""
-        return object_of(await self.write_without_answer(path, body, request_id))
+        return payload_of(await self.write_without_answer(path, body, request_id))
 
     async def write_without_answer(self, path: str, body: Payload, request_id: str) -> GatewayResponse:
         """POST something that may be answered without content."""
         headers = {"PayPal-Request-Id": request_id, "Prefer": "return=representation"}
-        return check_success(await self._send("POST", path, Effect.WRITES, headers=headers, json_body=body))
+        return check_answer(await self._send("POST", path, Effect.WRITES, headers=headers, json_body=body))
 
     async def ask(self, path: str, content: bytes) -> Payload:
         """POST a question, given as JSON that must not be written anew. It has no effect there."""
         headers = {"Content-Type": "application/json"}
-        return object_of(check_success(await self._send("POST", path, Effect.READS, headers=headers, content=content)))
+        return payload_of(check_answer(await self._send("POST", path, Effect.READS, headers=headers, content=content)))
 
     async def aclose(self) -> None:
         """Close the connections, if any were opened."""
@@ -71,8 +72,8 @@ class PayPalApi:
         json_body: Payload | None = None,
         content: bytes | None = None,
     ) -> GatewayResponse:
-        async def send(token: AccessToken) -> GatewayResponse:
-            bearer = {"Authorization": f"Bearer {token.value.get_secret_value()}"}
+        async def send(token: SecretStr) -> GatewayResponse:
+            bearer = {"Authorization": f"Bearer {token.get_secret_value()}"}
             return await self._http.send(
                 method,
                 path,
@@ -83,13 +84,7 @@ class PayPalApi:
                 content=content,
             )
 
-        token = await self._tokens.current()
-        response = await send(token)
-        if response.status_code != HTTPStatus.UNAUTHORIZED or token.is_new:
-            return response
-        # A token that was kept may have been withdrawn. A request without a good one had no effect.
-        self._tokens.forget(token)
-        return await send(await self._tokens.current())
+        return await self._tokens.send(send)
 
 
 def path_to(prefix: str, name: str, action: str = "") -> str:
@@ -106,10 +101,8 @@ def request_id(*parts: str) -> str:
 
 def id_of(item: Payload) -> str:
     """Return the id of an answer's object. Raises OutcomeUnknown when it has none."""
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(item, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def link_of(item: Payload, *relations: str) -> str | None:

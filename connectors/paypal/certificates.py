@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from connectors.http_client import GatewayHttp
-from connectors.outcomes import Timeouts, before_sending
+from connectors.outcomes import Timeouts, nothing_moved_yet
 from connectors.paypal.bounded_cache import BoundedCache
 from connectors.paypal.errors import GATEWAY_NAME
 from connectors.paypal.registration import PayPalCredentials
-from domain.errors import GatewayUnavailable, InvalidInput, OutcomeUnknown, VerificationFailed
+from domain.errors import GatewayUnavailable, InvalidInput, VerificationFailed
 
 HOSTS: Mapping[str, tuple[str, ...]] = {
     "live": ("https://api.paypal.com", "https://api-m.paypal.com"),
@@ -129,10 +129,8 @@ class Certificates:
 
     async def _download(self, origin: str, url: str) -> bytes:
         client = self._clients.setdefault(origin, GatewayHttp(GATEWAY_NAME, origin, TIMEOUTS))
-        try:
+        with nothing_moved_yet():
             response = await client.read(url.removeprefix(origin), headers={"Accept": "*/*"})
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
         if response.status_code in _THERE_IS_NONE:
             raise VerificationFailed("PayPal has no such certificate", code="signature_invalid")
         if not response.is_success or len(response.body) > MAX_BYTES:

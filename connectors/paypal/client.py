@@ -23,9 +23,14 @@ from connectors.paypal.certificates import Certificates
 from connectors.paypal.postback import Postback
 from connectors.paypal.redirects import check_redirect
 from connectors.paypal.registration import PayPalCredentials
-from connectors.paypal.signatures import check_age, read_transmission, usable_webhook_ids, verify_signature
+from connectors.paypal.signatures import (
+    check_transmission_time,
+    read_transmission,
+    usable_webhook_ids,
+    verify_signature,
+)
 from connectors.paypal.webhooks import read_event
-from domain.errors import GatewayUnavailable, MalformedPayload, VerificationFailed
+from domain.errors import GatewayUnavailable, VerificationFailed
 from domain.facts import Fact
 
 
@@ -43,7 +48,7 @@ class PayPalConnector:
         Raises VerificationFailed when the callback cannot be PayPal's, GatewayUnavailable when PayPal cannot be asked.
         """
         webhook_ids, transmission = self._webhook_ids(), read_transmission(callback)
-        check_age(transmission, callback.received_at)
+        check_transmission_time(transmission, callback.received_at)
         try:
             await self.certificates.fetch(transmission.certificate_url, callback.received_at)
         except GatewayUnavailable:
@@ -60,12 +65,8 @@ class PayPalConnector:
             verify_signature(transmission, callback.body, webhook_ids, key.public_key)
         elif not self._postback.has_confirmed(transmission, callback, webhook_ids):
             raise VerificationFailed("PayPal's certificate is not at hand", code="signature_invalid")
-        check_age(transmission, callback.received_at)
-        try:
-            text = callback.body.decode()
-        except UnicodeDecodeError:
-            raise MalformedPayload("the event is not UTF-8") from None
-        return read_event(text, callback)
+        check_transmission_time(transmission, callback.received_at)
+        return read_event(callback)
 
     async def create_order(self, request: OrderRequest) -> GatewayAnswer:
         """Create an order, to be approved at the answer's `redirect_url`; see `orders`."""

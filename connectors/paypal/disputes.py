@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterable
 
-from connectors.outcomes import unreadable
+from connectors.outcomes import is_about_credentials, reading
 from connectors.payloads import as_objects
 from connectors.paypal.api import PayPalApi, path_to
 from connectors.paypal.errors import GATEWAY_NAME
 from connectors.paypal.status import Source, facts_of_dispute
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
 
 DISPUTES = "/v1/customer/disputes"
@@ -34,7 +34,7 @@ async def _disputes_of(api: PayPalApi, capture: Fact, capture_id: str, source: S
     try:
         listed = await api.read(DISPUTES, query)
     except GatewayRejected as error:
-        if error.code != "credentials_refused":
+        if not is_about_credentials(error):
             raise
         _log.warning("PayPal does not let this app read disputes: they are missing from what is known of payments")
         return []
@@ -48,8 +48,6 @@ async def _disputes_of(api: PayPalApi, capture: Fact, capture_id: str, source: S
     for item in as_objects(listed.get("items")):
         # The list leaves out how a dispute ended.
         dispute = await api.read(path_to(DISPUTES, str(item.get("dispute_id"))))
-        try:
+        with reading(GATEWAY_NAME):
             found += facts_of_dispute(dispute, about, capture_id)
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
     return found

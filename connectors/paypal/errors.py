@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from connectors.http_client import GatewayResponse
-from connectors.outcomes import from_status, quote, unreadable
+from connectors.outcomes import from_status, is_about_credentials, quote, reading
 from connectors.payloads import Payload, as_objects, first_text
-from domain.errors import GatewayDeclined, GatewayError, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayDeclined, GatewayError, OutcomeUnknown
 
 GATEWAY_NAME = "PayPal"
 
@@ -41,31 +41,26 @@ _CAME_BEFORE = frozenset(
 """Issues that tell of an earlier request which arrived, and do not say what became of it."""
 
 
-def check_success(response: GatewayResponse) -> GatewayResponse:
+def check_answer(response: GatewayResponse) -> GatewayResponse:
     """Return the answer when it is a success; raise the house's error otherwise."""
     if response.is_success:
         return response
     raise _classify(response)
 
 
-def object_of(response: GatewayResponse) -> Payload:
+def payload_of(response: GatewayResponse) -> Payload:
     """Return the object in a success. Raises OutcomeUnknown when there is none."""
-    try:
+    with reading(GATEWAY_NAME):
         return response.json_object()
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def _classify(response: GatewayResponse) -> GatewayError:
-    try:
-        body = response.json_object()
-    except MalformedPayload:
-        return from_status(GATEWAY_NAME, response.status_code, None)
+    body = response.json_object_or_empty()
     details = as_objects(body.get("details"))
     issues = [str(item.get("issue")) for item in details]
     said = _said(body, details)
     plain = from_status(GATEWAY_NAME, response.status_code, said)
-    if isinstance(plain, OutcomeUnknown) or plain.code == "credentials_refused":
+    if isinstance(plain, OutcomeUnknown) or is_about_credentials(plain):
         return plain
     if not _CAME_BEFORE.isdisjoint([*issues, body.get("name")]):
         return OutcomeUnknown(f"{GATEWAY_NAME} knows an earlier request of this kind{quote(said)}")

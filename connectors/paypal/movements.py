@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from connectors.base import GatewayAnswer, MovementRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload, as_objects
 from connectors.paypal.amounts import read_money, write_money
 from connectors.paypal.api import PayPalApi, id_of, path_to, request_id
-from connectors.paypal.errors import GATEWAY_NAME, object_of
+from connectors.paypal.errors import GATEWAY_NAME, payload_of
 from connectors.paypal.orders import ORDERS
 from connectors.paypal.status import (
     Source,
@@ -64,7 +64,7 @@ async def void(api: PayPalApi, request: MovementRequest) -> GatewayAnswer:
     if response.status_code == HTTPStatus.NO_CONTENT:
         voided: Payload = {"id": reference, "status": "VOIDED", "update_time": datetime.now(UTC).isoformat()}
     else:
-        voided = object_of(response)
+        voided = payload_of(response)
     return _answer(request, voided, facts_of_authorization)
 
 
@@ -82,10 +82,8 @@ async def refund(api: PayPalApi, request: MovementRequest) -> GatewayAnswer:
 
 def _answer(request: MovementRequest, item: Payload, read: Callable[[Payload, Source], list[Fact]]) -> GatewayAnswer:
     source = Source(request.account, order_id=request.provider_reference, payment_id=request.payment_id)
-    try:
+    with reading(GATEWAY_NAME):
         facts = tuple(read(item, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(provider_reference=request.provider_reference, facts=facts)
 
 

@@ -9,12 +9,11 @@ Browsers may create and change orders too, with the client id alone. So an order
 id, amount, currency and intent, made with the client secret; without a good seal an order is read and never completed.
 """
 
-import hashlib
-import hmac
 from dataclasses import dataclass, replace
 
 from connectors.base import AuthorizationRequest, GatewayAnswer, OrderRequest, StatusRequest
-from connectors.outcomes import unreadable
+from connectors.callback_proofs import hmac_sha256, is_one_of, secret_values
+from connectors.outcomes import reading, unreadable
 from connectors.payloads import MAX_REASON_LENGTH, Payload, as_objects
 from connectors.paypal.amounts import read_money, write_money
 from connectors.paypal.api import PayPalApi, id_of, link_of, path_to, request_id
@@ -106,10 +105,8 @@ def is_sealed(api: PayPalApi, order: Payload, payment_id: str) -> bool:
     except MalformedPayload:
         return False
     terms = _Terms(payment_id=payment_id, intent=str(order.get("intent")), amount_minor=amount_minor, currency=currency)
-    told = str(units[0].get("reference_id")).encode()
-    secrets = (api.credentials.client_secret, api.credentials.previous_client_secret)
-    seals = [terms.seal(secret.get_secret_value()).encode() for secret in secrets if secret is not None]
-    return any(hmac.compare_digest(told, seal) for seal in seals)
+    secrets = secret_values(api.credentials.client_secret, api.credentials.previous_client_secret)
+    return is_one_of(str(units[0].get("reference_id")), map(terms.seal, secrets))
 
 
 def answer_of(order: Payload, source: Source, declined: str | None = None) -> GatewayAnswer:
@@ -118,11 +115,9 @@ def answer_of(order: Payload, source: Source, declined: str | None = None) -> Ga
     `declined` says why it could not be completed just now. Raises OutcomeUnknown when the order cannot be read.
     """
     units = as_objects(order.get("purchase_units"))
-    try:
+    with reading(GATEWAY_NAME):
         money = read_money(units[0].get("amount")) if len(units) == 1 else (None, None)
         facts = tuple(facts_of_order(order, source, declined))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     page = link_of(order, "payer-action", "approve")
     waits_for_payer = order.get("status") in {"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"} or declined is not None
     return GatewayAnswer(
@@ -160,7 +155,7 @@ class _Terms:
 
     def seal(self, secret: str) -> str:
         said = f"{self.intent}\n{self.amount_minor}\n{self.currency}\n{self.payment_id}"
-        return hmac.new(secret.encode(), _SEAL_PURPOSE + said.encode(), hashlib.sha256).hexdigest()
+        return hmac_sha256(secret, _SEAL_PURPOSE + said.encode()).hex()
 
 
 async def _complete_approved(api: PayPalApi, order: Payload) -> Payload:

@@ -11,13 +11,13 @@ from dataclasses import astuple
 
 from connectors.base import Callback
 from connectors.http_client import encode_json
-from connectors.outcomes import before_sending, unreadable
+from connectors.outcomes import nothing_moved_yet, unreadable
 from connectors.payloads import parse_object
 from connectors.paypal.api import PayPalApi
 from connectors.paypal.bounded_cache import BoundedCache
 from connectors.paypal.errors import GATEWAY_NAME
 from connectors.paypal.signatures import ALGORITHM, Transmission
-from domain.errors import MalformedPayload, OutcomeUnknown, VerificationFailed
+from domain.errors import MalformedPayload, VerificationFailed
 
 PATH = "/v1/notifications/verify-webhook-signature"
 KEEP_SECONDS = 600.0
@@ -51,13 +51,11 @@ class Postback:
         raise VerificationFailed("PayPal does not know the callback", code="signature_invalid")
 
     async def _is_genuine(self, transmission: Transmission, callback: Callback, webhook_id: str) -> bool:
-        try:
+        with nothing_moved_yet():
             answer = await self._api.ask(PATH, question(transmission, callback.body, webhook_id))
             status = answer.get("verification_status")
             if status not in {"SUCCESS", "FAILURE"}:
                 raise unreadable(GATEWAY_NAME)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
         return bool(status == "SUCCESS")
 
 
@@ -67,8 +65,8 @@ def question(transmission: Transmission, body: bytes, webhook_id: str) -> bytes:
     Raises VerificationFailed for a body that is no JSON object by itself: it could change what is asked.
     """
     try:
-        parse_object(body.decode())
-    except (MalformedPayload, UnicodeDecodeError) as error:
+        parse_object(body)
+    except MalformedPayload as error:
         raise VerificationFailed("the body is not what PayPal signed", code="signature_invalid") from error
     about = encode_json(
         {

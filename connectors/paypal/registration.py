@@ -5,10 +5,9 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import API_BASE_PATTERN, own_credentials, previous_secret_field, return_url_field
 from domain.facts import Trust
 
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
 WEBHOOK_ID_PATTERN = r"^[A-Za-z0-9]+$"
 
 _CURRENCIES = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD"
@@ -37,12 +36,12 @@ class PayPalCredentials(CredentialsModel):
         title="Client secret",
         description="Beside the client id. The app needs the features vault and disputes for what they are about.",
     )
-    previous_client_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous client secret",
-        description="After a change of the secret: orders set up under the old one are still completed. Remove it when "
-        "no payer can come back to one, which is three days later at the most.",
+    previous_client_secret: SecretStr | None = previous_secret_field(
+        "Previous client secret",
+        (
+            "After a change of the secret: orders set up under the old one are still completed. Remove it when no "
+            "payer can come back to one, which is three days later at the most."
+        ),
     )
     webhook_id: str = Field(
         min_length=1,
@@ -62,25 +61,24 @@ class PayPalCredentials(CredentialsModel):
         title="Environment",
         description="live for real money, sandbox for PayPal's test accounts. Client id and secret belong to one.",
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[\x21-\x7e]+$",
-        title="Page after PayPal",
-        description="Where the payer goes back to when a payment names no page of its own.",
-    )
+    return_url: str | None = return_url_field()
     certificate_authorities: str | None = Field(
         default=None,
         pattern=r"^-----BEGIN CERTIFICATE-----",
         title="Certificate authorities",
-        description="PEM certificates that PayPal's signing certificate must come from. Leave it out for those that "
-        "this system trusts.",
+        description=(
+            "PEM certificates that PayPal's signing certificate must come from. Leave it out for those that this "
+            "system trusts."
+        ),
     )
     api_base: str | None = Field(
         default=None,
         pattern=API_BASE_PATTERN,
         title="API base URL",
-        description="Only for a stand-in of PayPal, such as http://127.0.0.1:8420: it answers the API and serves its "
-        "signing certificate. Leave it out for PayPal itself.",
+        description=(
+            "Only for a stand-in of PayPal, such as http://127.0.0.1:8420: it answers the API and serves its signing "
+            "certificate. Leave it out for PayPal itself."
+        ),
     )
 
 
@@ -89,17 +87,15 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The client takes cryptography with it, which processes that only look gateways up never need.
     from connectors.paypal.client import PayPalConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, PayPalCredentials):
-        raise InvalidInput("these are not credentials for PayPal", field="credentials")
-    return PayPalConnector(credentials)
+    return PayPalConnector(own_credentials(PayPalCredentials, credentials, "PayPal"))
 
 
 REGISTRATION = Registration(
     key="paypal",
     display_name="PayPal",
     description=(
-        "PayPal accounts, cards and Pay Later on PayPal's own page, and saved payment methods. An order that the payer"
-        " has approved is captured or authorized when it is read back."
+        "PayPal accounts, cards and Pay Later on PayPal's own page, and saved payment methods. An order that the payer "
+        "has approved is captured or authorized when it is read back."
     ),
     capabilities=frozenset(
         {

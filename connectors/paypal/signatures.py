@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from connectors.base import Callback, only_header
-from connectors.paypal.status import read_time
+from connectors.base import Callback
+from connectors.callback_proofs import check_age, require_header
+from connectors.payloads import moment_from_text
 from domain.errors import MalformedPayload, VerificationFailed
 
 ID_HEADER = "paypal-transmission-id"
@@ -53,9 +54,7 @@ def read_transmission(callback: Callback) -> Transmission:
     """
     values = []
     for name in (ID_HEADER, TIME_HEADER, SIGNATURE_HEADER, CERTIFICATE_HEADER, ALGORITHM_HEADER):
-        value = only_header(callback.headers, name)
-        if value is None:
-            raise VerificationFailed(f"the header {name} must come exactly once", code="signature_missing")
+        value = require_header(callback, name)
         if not value.isascii() or not value.isprintable():
             raise VerificationFailed(f"the header {name} cannot be PayPal's", code="signature_invalid")
         values.append(value)
@@ -86,18 +85,13 @@ def verify_signature(
     raise VerificationFailed("the signature of PayPal does not match the body", code="signature_invalid")
 
 
-def check_age(transmission: Transmission, received_at: datetime) -> None:
+def check_transmission_time(transmission: Transmission, received_at: datetime) -> None:
     """Raise VerificationFailed when a delivery was sent too long before it was received, or after that."""
     try:
-        sent_at = read_time(transmission.transmission_time)
-    except MalformedPayload:
-        sent_at = None
-    if sent_at is None:
-        raise VerificationFailed(f"the header {TIME_HEADER} cannot be read", code="signature_invalid")
-    if received_at - sent_at > OLDEST:
-        raise VerificationFailed("sent too long before it was received", code="signature_stale")
-    if sent_at - received_at > NEWEST:
-        raise VerificationFailed("sent after it was received", code="signature_from_future")
+        sent_at = moment_from_text(transmission.transmission_time)
+    except MalformedPayload as error:
+        raise VerificationFailed(f"the header {TIME_HEADER} cannot be read", code="signature_invalid") from error
+    check_age(sent_at, received_at, oldest=OLDEST, newest=NEWEST)
 
 
 def usable_webhook_ids(webhook_id: str, previous: str | None) -> list[str]:

@@ -7,18 +7,19 @@ Facts are named after the order, movements after themselves.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Unpack
 
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     as_objects,
     optional_identifier,
+    optional_moment,
     optional_text,
     require_identifier,
 )
 from connectors.paypal.amounts import read_money
-from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind, Trust
 
 GATEWAY = "paypal"
@@ -96,44 +97,21 @@ class Source:
         references: tuple[str, ...],
         happened: object,
         *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
         payment_id: str | None = None,
-        reason: str | None = None,
-        evidence_due_at: datetime | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact. `happened` is the object's own time, used when no event gives a better one."""
-        amount_minor, currency = money or (None, None)
-        event_id = self.event_id or api_fact_id(movement or references[0], kind, amount_minor, reason)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=event_id,
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.occurred_at or read_time(happened) or self.read_at,
-            trust=self.trust,
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.occurred_at or optional_moment(happened) or self.read_at,
+            event_id=self.event_id,
             payment_id=self.payment_id or payment_id,
-            reason=reason,
-            evidence_due_at=evidence_due_at,
+            trust=self.trust,
+            **details,
         )
-
-
-def read_time(told: object) -> datetime | None:
-    """Return a time written as PayPal does (RFC 3339), None when there is none. Raises MalformedPayload."""
-    if told is None:
-        return None
-    try:
-        read = datetime.fromisoformat(str(told))
-    except ValueError as error:
-        raise MalformedPayload("a time cannot be read") from error
-    if read.tzinfo is None:
-        raise MalformedPayload("a time has no zone")
-    return read.astimezone(UTC)
 
 
 def facts_of_order(order: Payload, source: Source, declined: str | None = None) -> list[Fact]:
@@ -218,7 +196,7 @@ def facts_of_dispute(dispute: Payload, source: Source, capture_id: str | None = 
         money=read_money(refunded or dispute.get("dispute_amount")),
         payment_id=optional_identifier(disputed.get("custom")),
         reason=optional_text(dispute.get("reason")),
-        evidence_due_at=read_time(dispute.get("seller_response_due_date")),
+        evidence_due_at=optional_moment(dispute.get("seller_response_due_date")),
     )
     return [fact]
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from connectors.base import PaymentMethodRequest, StoredPaymentMethod
-from connectors.outcomes import before_sending, unreadable
+from connectors.outcomes import nothing_moved_yet, unreadable
 from connectors.payloads import Payload, as_objects, optional_identifier, optional_text
 from connectors.paypal.api import PayPalApi, id_of, path_to, request_id
 from connectors.paypal.errors import GATEWAY_NAME
-from domain.errors import GatewayRejected, OutcomeUnknown
+from domain.errors import GatewayRejected
 
 SETUP_TOKENS, PAYMENT_TOKENS = "/v3/vault/setup-tokens", "/v3/vault/payment-tokens"
 
@@ -72,11 +72,9 @@ async def payment_token_of(api: PayPalApi, mandate_reference: str, customer_refe
     setup = setup or await api.look_up(path_to(SETUP_TOKENS, mandate_reference))
     if setup.get("status") not in {"APPROVED", "VAULTED"}:
         raise GatewayRejected(f"the mandate {mandate_reference} is not approved", field="mandate_reference")
-    try:
+    # It moves no money, and the charge itself has not begun.
+    with nothing_moved_yet():
         return id_of(await make_payment_token(api, mandate_reference, request_id("vault", mandate_reference)))
-    except OutcomeUnknown as error:
-        # It moves no money, and the charge itself has not begun.
-        raise before_sending(error) from error
 
 
 async def make_payment_token(api: PayPalApi, setup_token: str, key: str) -> Payload:

@@ -12,8 +12,10 @@ from connectors.payloads import (
     as_object,
     numbered,
     optional_identifier,
+    optional_moment,
     parse_object,
     require_identifier,
+    unmapped_status,
 )
 from connectors.paypal.amounts import read_money
 from connectors.paypal.status import (
@@ -25,7 +27,6 @@ from connectors.paypal.status import (
     facts_of_refund,
     map_status,
     names_of,
-    read_time,
 )
 from domain.facts import Fact, FactKind, Trust
 
@@ -81,12 +82,12 @@ _HAVE_OLDER_VERSIONS = ("CHECKOUT.", "PAYMENT.")
 _RESOURCE_VERSION = "2.0"
 
 
-def read_event(text: str, callback: Callback) -> tuple[Fact, ...]:
+def read_event(callback: Callback) -> tuple[Fact, ...]:
     """Return the facts of a proven event as hints, at least one. Raises MalformedPayload when it cannot be read."""
-    event = parse_object(text)
+    event = parse_object(callback.body)
     event_id, event_type = require_identifier(event, "id"), require_identifier(event, "event_type")
     resource = as_object(event.get("resource"), "the event's resource")
-    happened = read_time(event.get("create_time")) or callback.received_at
+    happened = optional_moment(event.get("create_time")) or callback.received_at
     source = Source(callback.account, event_id, happened, trust=Trust.HINT)
     version = event.get("resource_version")
     is_older = event_type.startswith(_HAVE_OLDER_VERSIONS) and version not in (None, _RESOURCE_VERSION)
@@ -98,7 +99,7 @@ def read_event(text: str, callback: Callback) -> tuple[Fact, ...]:
     elif is_older:
         reason = f"{event_type} comes from an older API, whose payments are not made here"
     else:
-        reason = f"unmapped status {str(_status_in(resource))[:40]}"
+        reason = unmapped_status(_status_in(resource))
     return (_ignored(event_id, resource, source, reason),)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from connectors.amounts import write_decimal
 from connectors.http_client import Effect, GatewayHttp
-from connectors.outcomes import Timeouts, before_sending, quote, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, quote, reading, unreadable
 from connectors.payloads import Payload, as_objects, optional_text
 from connectors.paytabs.errors import DUPLICATE_REQUEST, GATEWAY_NAME, read_answer
 from connectors.paytabs.registration import HOSTS, PayTabsCredentials
@@ -13,12 +14,8 @@ from domain.errors import (
     GatewayDeclined,
     GatewayRejected,
     GatewayUnavailable,
-    InvalidMoney,
-    MalformedPayload,
-    OutcomeUnknown,
 )
 from domain.facts import Fact
-from domain.money import to_decimal_string
 
 REQUEST_PATH, QUERY_PATH = "/payment/request", "/payment/query"
 DECLINED = frozenset("DE")
@@ -76,10 +73,8 @@ class PayTabsApi:
 
     async def cart_before_writing(self, cart_id: str) -> list[Payload]:
         """Look a cart up before anything is written: without an answer nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.by_cart(cart_id)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def aclose(self) -> None:
         """Close the connections, if any were opened."""
@@ -97,11 +92,7 @@ def was_duplicate(error: GatewayUnavailable) -> bool:
 
 def wire_amount(amount_minor: int, currency: str) -> Decimal:
     """Return the number that PayTabs wants, digit for digit: 150.00, 1.234. Raises GatewayRejected."""
-    try:
-        return Decimal(to_decimal_string(amount_minor, currency))
-    except InvalidMoney as error:
-        text = f"{GATEWAY_NAME} does not take this amount: {error.message}"
-        raise GatewayRejected(text, field="amount_minor") from error
+    return Decimal(write_decimal(GATEWAY_NAME, amount_minor, currency))
 
 
 def refuse_declined(transaction: Payload) -> None:
@@ -113,15 +104,11 @@ def refuse_declined(transaction: Payload) -> None:
 
 def read_facts(transactions: Sequence[Payload], account: str) -> tuple[Fact, ...]:
     """Return the facts of one cart's transactions. Raises OutcomeUnknown when they cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(facts_of_cart(transactions, Source(account)))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def money_of(payment: Payload | None) -> tuple[int, str] | None:
     """Return how much a payment is, in ISO minor units, with its currency; None where there is none."""
-    try:
+    with reading(GATEWAY_NAME):
         return None if payment is None else read_money(payment)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

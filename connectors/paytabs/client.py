@@ -17,6 +17,7 @@ from connectors.base import (
     RedirectRequest,
     StatusRequest,
 )
+from connectors.callback_proofs import secret_values
 from connectors.outcomes import Timeouts
 from connectors.paytabs import followups, mandates
 from connectors.paytabs.api import PayTabsApi, money_of, read_facts, wire_amount
@@ -35,8 +36,7 @@ class PayTabsConnector:
 
     def __init__(self, credentials: PayTabsCredentials, timeouts: Timeouts | None = None) -> None:
         self._api = PayTabsApi(credentials, timeouts or Timeouts())
-        keys = (credentials.server_key, credentials.previous_server_key)
-        self._server_keys = [key.get_secret_value() for key in keys if key is not None]
+        self._server_keys = secret_values(credentials.server_key, credentials.previous_server_key)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback and return its facts, at least one.

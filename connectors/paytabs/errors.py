@@ -8,7 +8,7 @@ from decimal import Decimal
 from http import HTTPStatus
 
 from connectors.http_client import GatewayResponse
-from connectors.outcomes import from_status, quote, unreadable
+from connectors.outcomes import credentials_refused, from_status, quote, unreadable
 from connectors.payloads import optional_text
 from domain.errors import GatewayError, GatewayRejected, GatewayUnavailable, MalformedPayload
 
@@ -57,8 +57,7 @@ def _problem_in(body: object) -> tuple[int, str | None]:
 
 def _from_code(code: int, message: str | None) -> GatewayError | None:
     if code == _AUTHENTICATION_FAILED:
-        # Never quoted, as refusals of credentials never are.
-        return GatewayRejected(f"{GATEWAY_NAME} refused our credentials (code {code})", code="credentials_refused")
+        return credentials_refused(GATEWAY_NAME, f"code {code}")
     if code == _DUPLICATE:
         text = f"{GATEWAY_NAME} had the same request less than two minutes ago{quote(message)}"
         return GatewayUnavailable(text, code=DUPLICATE_REQUEST)

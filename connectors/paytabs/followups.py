@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from connectors.base import GatewayAnswer, MovementRequest
-from connectors.outcomes import before_sending, unreadable
+from connectors.outcomes import nothing_moved_yet, unreadable
 from connectors.payloads import Payload, optional_identifier
 from connectors.paytabs.api import PayTabsApi, read_facts, refuse_declined, was_duplicate, wire_amount
 from connectors.paytabs.carts import describe, is_marked
@@ -19,7 +19,7 @@ from connectors.paytabs.status import (
     read_money,
     type_of,
 )
-from domain.errors import GatewayRejected, GatewayUnavailable, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected, GatewayUnavailable, MalformedPayload
 from domain.facts import FactKind
 
 _GIVEN_BACK = frozenset({FactKind.REFUNDED, FactKind.REFUND_PENDING})
@@ -61,10 +61,8 @@ async def refund(api: PayTabsApi, request: MovementRequest) -> GatewayAnswer:
 async def _follow_up(
     api: PayTabsApi, request: MovementRequest, tran_type: str, target: Callable[[Sequence[Payload]], Target]
 ) -> GatewayAnswer:
-    try:
+    with nothing_moved_yet():
         known = await api.named(request.provider_reference)
-    except OutcomeUnknown as error:
-        raise before_sending(error) from error
     made_before = _made_before(known, request, tran_type)
     if made_before is not None:
         return _answer_of(made_before, request)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from connectors.outcomes import unreadable
-from connectors.payloads import optional_url
+from connectors.outcomes import reading
+from connectors.payloads import require_url
 from connectors.paytabs.api import PayTabsApi
 from connectors.paytabs.errors import GATEWAY_NAME
 
@@ -16,7 +16,5 @@ async def open_page(api: PayTabsApi, fields: Mapping[str, object], return_url: s
     addresses = {"callback": api.credentials.callback_url, "return": return_url or api.credentials.return_url}
     told = {name: address for name, address in addresses.items() if address is not None}
     page = await api.request({"tran_class": "ecom", "hide_shipping": True, **fields, **told})
-    url = optional_url(page.get("redirect_url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
-    return url
+    with reading(GATEWAY_NAME):
+        return require_url(page, "redirect_url")

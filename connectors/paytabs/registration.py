@@ -6,10 +6,13 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[^\s]+$"
+from connectors.registration_fields import (
+    URL_PATTERN,
+    api_base_field,
+    own_credentials,
+    previous_secret_field,
+    return_url_field,
+)
 
 Region = Literal["ARE", "SAU", "EGY", "OMN", "JOR", "KWT", "IRQ", "MAR", "QAT", "GLOBAL"]
 
@@ -44,11 +47,9 @@ class PayTabsCredentials(CredentialsModel):
         title="Server key",
         description="The profile's server key, which opens the API and signs callbacks as well. Beside the profile id.",
     )
-    previous_server_key: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous server key",
-        description="Still accepted in callbacks after the server key was changed. The API is called with the new one.",
+    previous_server_key: SecretStr | None = previous_secret_field(
+        "Previous server key",
+        "Still accepted in callbacks after the server key was changed. The API is called with the new one.",
     )
     region: Region = Field(
         title="Region",
@@ -63,28 +64,16 @@ class PayTabsCredentials(CredentialsModel):
             "over http, PayTabs posts an empty body. Leave it out when the dashboard's IPN has the address."
         ),
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=URL_PATTERN,
-        title="Page after paying",
-        description="Where the payer goes back to when a payment names no page of its own.",
-    )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of PayTabs, such as http://127.0.0.1:8422. Leave it out for PayTabs itself.",
-    )
+    return_url: str | None = return_url_field()
+    api_base: str | None = api_base_field("PayTabs", 8422)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
     """Build the connector. Raises InvalidInput for another gateway's credentials."""
-    # Processes that only look gateways up need no HTTP client.
+    # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.paytabs.client import PayTabsConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, PayTabsCredentials):
-        raise InvalidInput("these are not credentials for PayTabs", field="credentials")
-    return PayTabsConnector(credentials)
+    return PayTabsConnector(own_credentials(PayTabsCredentials, credentials, "PayTabs"))
 
 
 REGISTRATION = Registration(

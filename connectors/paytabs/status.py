@@ -9,27 +9,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
-from connectors.amounts import read_amount
+from connectors.amounts import read_decimal, written_out
+from connectors.fact_building import build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     first_text,
+    moment_from_text,
     optional_identifier,
     optional_text,
     require_identifier,
 )
 from connectors.paytabs.carts import payment_id_in
-from domain.errors import InvalidMoney, MalformedPayload
+from domain.errors import MalformedPayload
 from domain.facts import NEEDS_AMOUNT, Fact, FactKind
-from domain.money import to_minor
 
 GATEWAY = "paytabs"
-
-WIRE_EXPONENTS: Mapping[str, int] = {}
-"""PayTabs counts as ISO 4217 does."""
 
 PAYMENTS = ("sale", "auth")
 FOLLOW_UPS = ("capture", "void", "release", "refund")
@@ -41,8 +37,6 @@ ALIVE = MADE | {FactKind.PROCESSING}
 """The same, or it still may come to something."""
 
 UNSUCCESSFUL = frozenset("VXCDE")
-
-LONGEST_AMOUNT = 30
 
 _NOT_PRINTABLE = re.compile(r"[^\x21-\x7e]")
 
@@ -87,7 +81,7 @@ class Source:
 def facts_of_transaction(transaction: Payload, source: Source) -> list[Fact]:
     """Return what a transaction says, one fact or none. Raises MalformedPayload when it cannot be read."""
     kind = map_status(type_of(transaction), status_of(transaction))
-    return [] if kind is None else [build_fact(kind, transaction, source)]
+    return [] if kind is None else [fact_of(kind, transaction, source)]
 
 
 def facts_of_cart(transactions: Sequence[Payload], source: Source) -> list[Fact]:
@@ -105,26 +99,20 @@ def payment_in(transactions: Sequence[Payload], kinds: frozenset[FactKind] = ALI
     return next((item for item in transactions if type_of(item) in PAYMENTS and kind_of(item) in kinds), None)
 
 
-def build_fact(kind: FactKind, transaction: Payload, source: Source, reason: str | None = None) -> Fact:
+def fact_of(kind: FactKind, transaction: Payload, source: Source, reason: str | None = None) -> Fact:
     """Build a fact about a transaction, which names what moved."""
-    references = references_of(transaction)
-    amount_minor, currency = read_money(transaction) if kind in NEEDS_AMOUNT else (None, None)
-    tran_ref = require_identifier(transaction, "tran_ref")
     if reason is None and status_of(transaction) in UNSUCCESSFUL:
         reason = reason_of(transaction)
-    is_callback = source.received_at is not None
-    return Fact(
-        gateway=GATEWAY,
-        account=source.account,
-        gateway_event_id=event_id_of(transaction) if is_callback else api_fact_id(tran_ref, kind, amount_minor, reason),
-        kind=kind,
-        provider_reference=references[0],
-        related_references=references[1:],
-        occurred_at=_time_of(transaction) or source.received_at or datetime.now(UTC),
-        amount_minor=amount_minor,
-        currency=currency,
-        movement_reference=tran_ref,
+    return build_fact(
+        GATEWAY,
+        source.account,
+        kind,
+        references_of(transaction),
+        _time_of(transaction) or source.received_at or datetime.now(UTC),
+        event_id=None if source.received_at is None else event_id_of(transaction),
         payment_id=payment_id_in(transaction.get("cart_id")),
+        movement=require_identifier(transaction, "tran_ref"),
+        money=read_money(transaction) if kind in NEEDS_AMOUNT else None,
         reason=reason,
     )
 
@@ -174,20 +162,7 @@ def read_money(transaction: Payload) -> tuple[int, str]:
     The payer may have been charged in another currency (`tran_total`), which is between payer and PayTabs.
     """
     currency = str(transaction.get("cart_currency"))
-    try:
-        minor = to_minor(_decimal_text(transaction.get("cart_amount")), currency)
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="cart_amount") from error
-    return read_amount(minor, currency, WIRE_EXPONENTS)
-
-
-def _decimal_text(amount: object) -> object:
-    # Mostly a decimal string; where it is a JSON number, it was read without a float between.
-    if type(amount) is int:
-        return str(amount)
-    if isinstance(amount, Decimal) and abs(amount.adjusted()) < LONGEST_AMOUNT:
-        return f"{amount:f}"
-    return amount
+    return read_decimal(written_out(transaction.get("cart_amount")), currency, field="cart_amount")
 
 
 def _is_lost_attempt(transaction: Payload) -> bool:
@@ -200,10 +175,8 @@ def _result_of(transaction: Payload) -> Payload:
 
 
 def _time_of(transaction: Payload) -> datetime | None:
-    told = _result_of(transaction).get("transaction_time")
     try:
-        moment = datetime.fromisoformat(told) if isinstance(told, str) else None
-    except ValueError:
+        return moment_from_text(_result_of(transaction).get("transaction_time"))
+    except MalformedPayload:
+        # One without a zone could be any hour of the day.
         return None
-    # A time without a zone could be any hour of the day.
-    return moment if moment is not None and moment.tzinfo is not None else None

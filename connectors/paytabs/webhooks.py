@@ -4,13 +4,12 @@ PayTabs signs the body alone, without a time, so a callback never grows stale; a
 recognized by transaction, type and status, which are all it can tell.
 """
 
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 
-from connectors.base import Callback, only_header
-from connectors.payloads import optional_text, parse_object
-from connectors.paytabs.status import Source, build_fact, facts_of_transaction, status_of, type_of
+from connectors.base import Callback
+from connectors.callback_proofs import hmac_sha256, is_one_of, require_header, usable_secrets
+from connectors.payloads import optional_text, parse_object, unmapped_status
+from connectors.paytabs.status import Source, fact_of, facts_of_transaction, status_of, type_of
 from domain.errors import MalformedPayload, VerificationFailed
 from domain.facts import Fact, FactKind
 
@@ -28,9 +27,7 @@ def verify_signature(callback: Callback, server_keys: Sequence[str]) -> str:
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
     usable = usable_keys(server_keys)
-    signature = only_header(callback.headers, SIGNATURE_HEADER)
-    if signature is None:
-        raise VerificationFailed(f"the header {SIGNATURE_HEADER} must come exactly once", code="signature_missing")
+    signature = require_header(callback, SIGNATURE_HEADER)
     if not is_signed(callback.body, signature, usable):
         raise VerificationFailed("the signature of PayTabs does not match the body", code="signature_invalid")
     try:
@@ -46,24 +43,20 @@ def read_callback(text: str, callback: Callback, profile_id: str) -> tuple[Fact,
         raise MalformedPayload("the callback tells no type of transaction", field="tran_type")
     source = Source(callback.account, callback.received_at)
     if str(transaction.get("profile_id", profile_id)) != profile_id:
-        return (build_fact(FactKind.IGNORED, transaction, source, "the callback is about another profile"),)
+        return (fact_of(FactKind.IGNORED, transaction, source, "the callback is about another profile"),)
     facts = facts_of_transaction(transaction, source)
     if facts:
         return tuple(facts)
     tran_type, status = type_of(transaction), status_of(transaction)
-    reason = _MEANINGLESS.get(tran_type) or f"unmapped status {status[:20]} of the type {tran_type[:40]}"
-    return (build_fact(FactKind.IGNORED, transaction, source, reason),)
+    reason = _MEANINGLESS.get(tran_type) or f"{unmapped_status(status)} of the type {tran_type[:40]}"
+    return (fact_of(FactKind.IGNORED, transaction, source, reason),)
 
 
 def usable_keys(server_keys: Sequence[str]) -> list[str]:
     """Return the keys that can prove anything. Raises VerificationFailed when the account's current one cannot."""
-    usable = [key for key in server_keys if key.strip()]
-    if not usable or not server_keys[0].strip():
-        raise VerificationFailed("no server key is set for PayTabs", code="secret_missing")
-    return usable
+    return usable_secrets(server_keys, "server key", "PayTabs")
 
 
 def is_signed(content: bytes, signature: str, server_keys: Sequence[str]) -> bool:
     """Say whether a signature was made with one of the server keys; compared in constant time."""
-    made = [hmac.new(key.encode(), content, hashlib.sha256).hexdigest() for key in server_keys]
-    return signature.isascii() and any(hmac.compare_digest(signature, each) for each in made)
+    return is_one_of(signature, (hmac_sha256(key, content).hex() for key in server_keys))

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
+from connectors.amounts import write_decimal
 from connectors.base import StatusRequest
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading
 from connectors.pesopay.answers import Record
 from connectors.pesopay.errors import GATEWAY_NAME, read_records, read_result
 from connectors.pesopay.refunds import open_refunds
 from connectors.pesopay.registration import NUMERIC_CODES, PesoPayCredentials
 from connectors.pesopay.status import Source, facts_of_order
-from domain.errors import GatewayRejected, InvalidMoney, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected
 from domain.facts import Fact
-from domain.money import to_decimal_string
 
 FORM_PATH, API_PATH = "/eng/payment/payForm.jsp", "/eng/merchant/api/orderApi.jsp"
 
@@ -30,10 +30,8 @@ class PesoPayApi:
 
     async def attempts_before_writing(self, order_reference: str) -> list[Record]:
         """Look an order up before anything is written: without an answer nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.attempts(order_reference)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def act(self, action: str, pay_ref: str, amount: str | None = None) -> Record:
         """Capture, void or refund an attempt; returns the answer's fields."""
@@ -61,16 +59,10 @@ def wire_money(amount_minor: int, currency: str) -> tuple[str, str]:
     number = NUMERIC_CODES.get(currency)
     if number is None:
         raise GatewayRejected(f"{GATEWAY_NAME} does not take {currency}", field="currency")
-    try:
-        return to_decimal_string(amount_minor, currency), number
-    except InvalidMoney as error:
-        text = f"{GATEWAY_NAME} does not take this amount: {error.message}"
-        raise GatewayRejected(text, field="amount_minor") from error
+    return write_decimal(GATEWAY_NAME, amount_minor, currency), number
 
 
 def read_facts(records: Sequence[Record], request: StatusRequest) -> tuple[Fact, ...]:
     """Return the facts of one order's attempts. Raises OutcomeUnknown when they cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(facts_of_order(records, Source(request.account), open_refunds(request.refund_references)))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
+from connectors.callback_proofs import secret_values
 from connectors.outcomes import Timeouts
 from connectors.pesopay import movements
 from connectors.pesopay.api import FORM_PATH, PesoPayApi, read_facts, wire_money
@@ -21,8 +22,7 @@ class PesoPayConnector:
 
     def __init__(self, credentials: PesoPayCredentials, timeouts: Timeouts | None = None) -> None:
         self._api = PesoPayApi(credentials, timeouts or Timeouts())
-        secrets = (credentials.secure_hash_secret, credentials.previous_secure_hash_secret)
-        self._secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._secrets = secret_values(credentials.secure_hash_secret, credentials.previous_secure_hash_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a datafeed and return its facts, at least one.

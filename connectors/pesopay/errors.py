@@ -4,7 +4,7 @@ The order API answers most failures with HTTP 200 and a line of text, `resultCod
 """
 
 from connectors.http_client import GatewayResponse
-from connectors.outcomes import from_status, quote, unreadable
+from connectors.outcomes import from_status, quote, reading, unreadable
 from connectors.pesopay.answers import Record, parse_line, parse_records
 from domain.errors import GatewayDeclined, GatewayRejected, MalformedPayload
 
@@ -19,10 +19,8 @@ def read_records(response: GatewayResponse) -> list[Record]:
     if not text.startswith("<"):
         record = _read_line(text)
         return [record] if "payref" in record else []
-    try:
+    with reading(GATEWAY_NAME):
         return parse_records(text)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def read_result(response: GatewayResponse) -> Record:
@@ -31,10 +29,8 @@ def read_result(response: GatewayResponse) -> Record:
 
 
 def _read_line(text: str) -> Record:
-    try:
+    with reading(GATEWAY_NAME):
         fields = parse_line(text)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     code, message = fields.get("resultcode"), fields.get("errmsg")
     if code == _REFUSED:
         raise GatewayRejected(f"{GATEWAY_NAME} refused the request{quote(message)}")

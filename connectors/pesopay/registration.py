@@ -6,10 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Acknowledgement, Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[^\s]+$"
+from connectors.registration_fields import api_base_field, own_credentials, previous_secret_field, return_url_field
 
 Brand = Literal["pesopay", "paydollar", "siampay"]
 Environment = Literal["live", "test"]
@@ -66,11 +63,9 @@ class PesoPayCredentials(CredentialsModel):
         title="Secure hash secret",
         description="Issued by AsiaPay on request. Without it datafeeds prove nothing, so here it is required.",
     )
-    previous_secure_hash_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous secure hash secret",
-        description="Still accepted in datafeeds after the secret was changed. Remove it when no older ones can come.",
+    previous_secure_hash_secret: SecretStr | None = previous_secret_field(
+        "Previous secure hash secret",
+        "Still accepted in datafeeds after the secret was changed. Remove it when no older ones can come.",
     )
     hash_function: HashFunction = Field(
         default="sha1",
@@ -97,18 +92,8 @@ class PesoPayCredentials(CredentialsModel):
         title="Environment",
         description="live, or test for an account on AsiaPay's test hosts.",
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=URL_PATTERN,
-        title="Page after paying",
-        description="Where the payer goes back to when a payment names no page of its own. AsiaPay demands one.",
-    )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of AsiaPay, such as http://127.0.0.1:8423. Leave it out for AsiaPay itself.",
-    )
+    return_url: str | None = return_url_field("AsiaPay demands one.")
+    api_base: str | None = api_base_field("AsiaPay", 8423)
 
     @property
     def base_url(self) -> str:
@@ -118,12 +103,10 @@ class PesoPayCredentials(CredentialsModel):
 
 def build_connector(credentials: CredentialsModel) -> object:
     """Build the connector. Raises InvalidInput for another gateway's credentials."""
-    # Processes that only look gateways up need no HTTP client.
+    # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.pesopay.client import PesoPayConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, PesoPayCredentials):
-        raise InvalidInput("these are not credentials for PesoPay", field="credentials")
-    return PesoPayConnector(credentials)
+    return PesoPayConnector(own_credentials(PesoPayCredentials, credentials, "PesoPay"))
 
 
 REGISTRATION = Registration(

@@ -8,20 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from connectors.amounts import read_amount
-from connectors.payloads import api_fact_id, optional_identifier
+from connectors.amounts import read_decimal
+from connectors.fact_building import build_fact
+from connectors.payloads import optional_identifier, unmapped_status
 from connectors.pesopay.answers import Record
 from connectors.pesopay.orders import payment_id_in
 from connectors.pesopay.refunds import OpenRefund, carried_out
 from connectors.pesopay.registration import NUMERIC_CODES
-from domain.errors import InvalidMoney, MalformedPayload
+from domain.errors import MalformedPayload
 from domain.facts import NEEDS_AMOUNT, Fact, FactKind, Trust
-from domain.money import to_minor
 
 GATEWAY = "pesopay"
-
-WIRE_EXPONENTS: Mapping[str, int] = {}
-"""AsiaPay counts as ISO 4217 does."""
 
 ALIVE = frozenset({FactKind.AUTHORIZED, FactKind.CAPTURED, FactKind.PROCESSING, FactKind.REQUIRES_ACTION})
 
@@ -99,7 +96,7 @@ def facts_of_record(record: Record, source: Source, refunds: Sequence[OpenRefund
     status = order_status(record)
     kind = map_status("payment", status)
     if kind is None:
-        return [] if status.lower() == NO_NEWS else [_ignored(record, source, f"unmapped status {status[:40]}")]
+        return [] if status.lower() == NO_NEWS else [_ignored(record, source, unmapped_status(status))]
     facts = [payment_fact(kind, record, source)]
     dispute = map_status("dispute", status)
     if dispute is not None:
@@ -143,11 +140,7 @@ def read_money(record: Record) -> tuple[int, str]:
     currency = _CURRENCIES.get(record.get("cur", ""))
     if currency is None:
         raise MalformedPayload("the currency is none of those that AsiaPay numbers", field="Cur")
-    try:
-        minor = to_minor(record.get("amt"), currency)
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="Amt") from error
-    return read_amount(minor, currency, WIRE_EXPONENTS)
+    return read_decimal(record.get("amt"), currency, field="Amt")
 
 
 def _facts_of_refunds(record: Record, source: Source, refunds: Sequence[OpenRefund]) -> list[Fact]:
@@ -172,21 +165,18 @@ def _fact(
     money: tuple[int, str] | None = None,
     reason: str | None = None,
 ) -> Fact:
-    amount_minor, currency = money or (None, None)
     reference, pay_ref = optional_identifier(record.get("ref")), pay_ref_of(record)
-    return Fact(
-        gateway=GATEWAY,
-        account=source.account,
-        gateway_event_id=source.event_id or api_fact_id(movement, kind, amount_minor, reason),
-        kind=kind,
-        provider_reference=reference or pay_ref,
-        related_references=(pay_ref,) if reference is not None else (),
-        occurred_at=source.received_at or _time_of(record) or datetime.now(UTC),
-        trust=source.trust,
-        amount_minor=amount_minor,
-        currency=currency,
-        movement_reference=movement,
+    return build_fact(
+        GATEWAY,
+        source.account,
+        kind,
+        (pay_ref,) if reference is None else (reference, pay_ref),
+        source.received_at or _time_of(record) or datetime.now(UTC),
+        event_id=source.event_id,
         payment_id=payment_id_in(reference or ""),
+        trust=source.trust,
+        movement=movement,
+        money=money,
         reason=reason,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from connectors.base import Callback
+from connectors.callback_proofs import usable_secrets
 from connectors.pesopay.answers import MOST_FIELDS, Record
 from connectors.pesopay.hashes import is_hashed
 from connectors.pesopay.orders import PayType, pay_type_of
@@ -30,9 +31,7 @@ def verify_datafeed(callback: Callback, secrets: Sequence[str], function: HashFu
 
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
-    usable = [secret for secret in secrets if secret.strip()]
-    if not usable or not secrets[0].strip():
-        raise VerificationFailed("no secure hash secret is set for PesoPay", code="secret_missing")
+    usable = usable_secrets(secrets, "secure hash secret", "PesoPay")
     fields = _fields_of(callback.body)
     times = Counter(name for name, _ in fields)
     told = dict(fields)

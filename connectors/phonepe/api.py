@@ -1,24 +1,20 @@
-"""PhonePe's API of version 2: JSON over HTTPS, with an access token that is fetched first.
-
-An answer 401 certainly had no effect: with a token from before, the request is sent once more with a new one.
-"""
+"""PhonePe's API of version 2: JSON over HTTPS, with an access token that is fetched first."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
+from functools import partial
 
+from pydantic import SecretStr
+
+from connectors.access_tokens import AccessTokens
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, is_about_credentials, nothing_moved_yet
 from connectors.payloads import Payload
-from connectors.phonepe.errors import CREDENTIALS_REFUSED, GATEWAY_NAME, is_about_credentials, read_answer
+from connectors.phonepe.errors import GATEWAY_NAME, read_answer
 from connectors.phonepe.registration import PhonePeCredentials
-from connectors.phonepe.tokens import AccessToken, AccessTokens
-from domain.errors import GatewayRejected, GatewayUnavailable, MalformedPayload, OutcomeUnknown
+from connectors.phonepe.tokens import fetch_token
+from domain.errors import GatewayRejected, GatewayUnavailable, OutcomeUnknown
 
 ORIGINS = {"production": "https://api.phonepe.com", "sandbox": "https://api-preprod.phonepe.com"}
-TOKEN_PATHS = {
-    "production": "/apis/identity-manager/v1/oauth/token",
-    "sandbox": "/apis/pg-sandbox/v1/oauth/token",
-}
 API_PREFIXES = {"production": "/apis/pg", "sandbox": "/apis/pg-sandbox"}
 
 
@@ -29,7 +25,7 @@ class PhonePeApi:
         self.credentials = credentials
         self._prefix = API_PREFIXES[credentials.environment]
         self._http = GatewayHttp(GATEWAY_NAME, credentials.api_base or ORIGINS[credentials.environment], timeouts)
-        self._tokens = AccessTokens(self._fetch_token)
+        self._tokens = AccessTokens(GATEWAY_NAME, partial(fetch_token, self._http, credentials))
 
     async def read(self, path: str, params: Mapping[str, str] | None = None) -> Payload:
         """GET an object. Raises the house's errors."""
@@ -41,10 +37,8 @@ class PhonePeApi:
 
     async def prepare(self, path: str) -> Payload:
         """GET an object that is needed before the request that matters; without an answer nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.read(path)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def find(self, path: str, params: Mapping[str, str] | None = None) -> Payload | None:
         """GET an object that may not be there; None when PhonePe does not know it."""
@@ -85,38 +79,10 @@ class PhonePeApi:
         params: Mapping[str, str] | None = None,
         body: Payload | None = None,
     ) -> GatewayResponse:
-        async def send_with(token: AccessToken) -> GatewayResponse:
-            headers = {"Authorization": f"O-Bearer {token.value.get_secret_value()}"}
+        async def send(token: SecretStr) -> GatewayResponse:
+            headers = {"Authorization": f"O-Bearer {token.get_secret_value()}"}
             return await self._http.send(
                 method, self._prefix + path, effect, params=params, headers=headers, json_body=body
             )
 
-        kept = self._tokens.kept()
-        response = await send_with(kept or await self._renewed(None))
-        if response.status_code == HTTPStatus.UNAUTHORIZED and kept is not None:
-            response = await send_with(await self._renewed(kept))
-        return response
-
-    async def _renewed(self, instead_of: AccessToken | None) -> AccessToken:
-        try:
-            return await self._tokens.renew(instead_of)
-        except MalformedPayload as error:
-            raise before_sending(unreadable(GATEWAY_NAME)) from error
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
-
-    async def _fetch_token(self) -> Payload:
-        credentials = self.credentials
-        form = {
-            "client_id": credentials.client_id,
-            "client_secret": credentials.client_secret.get_secret_value(),
-            "client_version": str(credentials.client_version),
-            "grant_type": "client_credentials",
-        }
-        response = await self._http.send("POST", TOKEN_PATHS[credentials.environment], Effect.READS, form=form)
-        try:
-            return read_answer(response)
-        except GatewayRejected:
-            # What is asked for here is nothing but our credentials, and PhonePe may repeat parts of them.
-            message = f"{GATEWAY_NAME} refused our credentials (HTTP {response.status_code})"
-            raise GatewayRejected(message, code=CREDENTIALS_REFUSED) from None
+        return await self._tokens.send(send)

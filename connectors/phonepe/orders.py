@@ -5,13 +5,13 @@ An order is made once under its name. PhonePe refuses to make it again, and tell
 
 from connectors.amounts import wire_amount
 from connectors.base import GatewayAnswer, OrderRequest
-from connectors.outcomes import unreadable
-from connectors.payloads import Payload, optional_text, optional_url, require_identifier
+from connectors.outcomes import reading, unreadable
+from connectors.payloads import Payload, optional_text, require_identifier, require_url
 from connectors.phonepe.api import PhonePeApi
 from connectors.phonepe.errors import GATEWAY_NAME
 from connectors.phonepe.names import is_charge, is_name, order_name
 from connectors.phonepe.status import CURRENCY, WIRE_EXPONENTS, Source, facts_of_order, read_money
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 PAGE_PATH = "/checkout/v2/pay"
@@ -74,12 +74,10 @@ def answer_of_order(name: str, order: Payload, account: str) -> GatewayAnswer:
     """Return what an order's status says as an answer. Raises OutcomeUnknown when it cannot be read."""
     if order.get("merchantOrderId", name) != name:
         raise unreadable(GATEWAY_NAME)
-    try:
+    with reading(GATEWAY_NAME):
         facts: list[Fact] = facts_of_order({**order, "merchantOrderId": name}, Source(account))
-        amount_minor = read_money(order)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
-    return GatewayAnswer(provider_reference=name, facts=tuple(facts), amount_minor=amount_minor, currency=CURRENCY)
+        amount_minor, currency = read_money(order)
+    return GatewayAnswer(provider_reference=name, facts=tuple(facts), amount_minor=amount_minor, currency=currency)
 
 
 def wire_rupees(amount_minor: int, currency: str) -> int:
@@ -97,18 +95,14 @@ def _return_url(api: PhonePeApi, request: OrderRequest) -> str:
 
 
 def _for_the_browser(made: Payload) -> dict[str, str]:
-    url = optional_url(made.get("redirectUrl"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
-    return {"redirect_url": url}
+    with reading(GATEWAY_NAME):
+        return {"redirect_url": require_url(made, "redirectUrl")}
 
 
 def _for_the_sdk(made: Payload) -> dict[str, str]:
     token = made.get("token")
-    try:
+    with reading(GATEWAY_NAME):
         order_id = require_identifier(made, "orderId")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     if optional_text(token) is None:
         raise unreadable(GATEWAY_NAME)
     return {"order_id": order_id, "token": str(token)}

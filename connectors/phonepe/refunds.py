@@ -7,14 +7,14 @@ that callbacks hinted at, and those that a command of unknown outcome may have m
 from collections.abc import Iterable
 
 from connectors.base import GatewayAnswer, MovementRequest, StatusRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload
 from connectors.phonepe.api import PhonePeApi
 from connectors.phonepe.errors import GATEWAY_NAME
 from connectors.phonepe.names import is_name, refund_name
 from connectors.phonepe.orders import wire_rupees
 from connectors.phonepe.status import Source, facts_of_refund, read_money
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 REFUND_PATH = "/payments/v2/refund"
@@ -69,9 +69,7 @@ def _is_of(refund: Payload, order: str) -> bool:
 
 
 def _facts_of(refund: Payload, account: str) -> tuple[Fact, ...]:
-    try:
+    with reading(GATEWAY_NAME):
         # A refund without a known state has no facts, and must be readable all the same.
         read_money(refund)
         return tuple(facts_of_refund(refund, Source(account)))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

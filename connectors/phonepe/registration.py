@@ -5,11 +5,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import api_base_field, own_credentials, previous_secret_field, return_url_field
 from domain.facts import Trust
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-RETURN_URL_PATTERN = r"^https?://[\x21-\x7e]+$"
 
 
 class PhonePeCredentials(CredentialsModel):
@@ -45,53 +42,37 @@ class PhonePeCredentials(CredentialsModel):
         title="Webhook password",
         description="The password you chose for the webhook.",
     )
-    previous_webhook_username: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook username",
-        description="Still accepted with the previous password. Leave it out when only the password has changed.",
+    previous_webhook_username: SecretStr | None = previous_secret_field(
+        "Previous webhook username",
+        "Still accepted with the previous password. Leave it out when only the password has changed.",
     )
-    previous_webhook_password: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook password",
-        description="Still accepted after a change, until every callback carries the new one.",
+    previous_webhook_password: SecretStr | None = previous_secret_field(
+        "Previous webhook password",
+        "Still accepted after a change, until every callback carries the new one.",
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=RETURN_URL_PATTERN,
-        title="Page after paying",
-        description="Where payers go back to when a payment names no page of its own.",
-    )
+    return_url: str | None = return_url_field()
     mobile_sdk: bool = Field(
         default=False,
         title="Mobile SDK",
         description="Payments that name no page to go back to are for PhonePe's SDK in an app, and get a token for it.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of PhonePe, such as http://127.0.0.1:8422. Leave it out for PhonePe itself.",
-    )
+    api_base: str | None = api_base_field("PhonePe", 8422)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
     """Build the connector. Raises InvalidInput for another gateway's credentials."""
-    # Processes that only look gateways up need no HTTP client.
+    # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.phonepe.client import PhonePeConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, PhonePeCredentials):
-        raise InvalidInput("these are not credentials for PhonePe", field="credentials")
-    return PhonePeConnector(credentials)
+    return PhonePeConnector(own_credentials(PhonePeCredentials, credentials, "PhonePe"))
 
 
 REGISTRATION = Registration(
     key="phonepe",
     display_name="PhonePe",
     description=(
-        "UPI, cards and netbanking in India, by version 2 of the API. Payments are captured at once. Callbacks prove"
-        " little, so each only leads to a look at PhonePe's own records. Payment links are not made."
+        "UPI, cards and netbanking in India, by version 2 of the API. Payments are captured at once. Callbacks prove "
+        "little, so each only leads to a look at PhonePe's own records. Payment links are not made."
     ),
     capabilities=frozenset(
         {

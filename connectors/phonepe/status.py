@@ -6,16 +6,17 @@ wants nothing but the order's own state to be relied on, so the capture is named
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Unpack
 
 from connectors.amounts import read_amount
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     as_objects,
     first_text,
-    moment,
+    moment_from_milliseconds,
     optional_identifier,
     require_identifier,
 )
@@ -24,7 +25,6 @@ from domain.facts import Fact, FactKind, Trust
 
 GATEWAY = "phonepe"
 CURRENCY = "INR"
-MILLISECONDS = 1_000
 
 WIRE_EXPONENTS: Mapping[str, int] = {}
 """PhonePe counts rupees in paisa, as ISO 4217 does."""
@@ -74,29 +74,24 @@ class Source:
         subject: str,
         happened_at: datetime | None,
         *,
-        movement: str | None = None,
-        amount_minor: int | None = None,
         payment_id: str | None = None,
-        reason: str | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact. `subject` is what it is about, for the name of a fact that an API answer told.
 
         `happened_at` is PhonePe's own time; where it tells none, it is now that the thing is known.
         """
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=self.event_id or api_fact_id(subject, kind, amount_minor, reason),
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.occurred_at or happened_at or datetime.now(UTC),
-            trust=Trust.SIGNED if self.event_id is None else Trust.HINT,
-            amount_minor=amount_minor,
-            currency=None if amount_minor is None else CURRENCY,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.occurred_at or happened_at or datetime.now(UTC),
+            event_id=self.event_id,
+            subject=subject,
             payment_id=payment_id,
-            reason=reason,
+            trust=Trust.SIGNED if self.event_id is None else Trust.HINT,
+            **details,
         )
 
 
@@ -127,7 +122,7 @@ def facts_of_order(order: Payload, source: Source) -> list[Fact]:
                 order_id,
                 last_moment(order),
                 movement=order_id if is_paid else None,
-                amount_minor=read_money(order) if is_paid else None,
+                money=read_money(order) if is_paid else None,
                 payment_id=payment_id,
                 reason=_failure_of(order) if kind is FactKind.FAILED else None,
             )
@@ -142,10 +137,10 @@ def facts_of_refund(refund: Payload, source: Source) -> list[Fact]:
     references = (require_identifier(refund, "originalMerchantOrderId"),)
     if kind is None:
         return []
-    amount_minor = read_money(refund)
+    money = read_money(refund)
     reason = _failure_of(refund) if kind is FactKind.REFUND_FAILED else None
     happened_at = last_moment(refund)
-    return [source.fact(kind, references, name, happened_at, movement=name, amount_minor=amount_minor, reason=reason)]
+    return [source.fact(kind, references, name, happened_at, movement=name, money=money, reason=reason)]
 
 
 def references_of(order: Payload) -> tuple[str, ...]:
@@ -164,9 +159,9 @@ def attempts_of(item: Payload) -> list[Payload]:
     return as_objects(item.get("paymentDetails"))
 
 
-def read_money(item: Payload) -> int:
-    """Return the amount of an order or refund in paisa. Raises MalformedPayload."""
-    return read_amount(item.get("amount"), CURRENCY, WIRE_EXPONENTS)[0]
+def read_money(item: Payload) -> tuple[int, str]:
+    """Return the amount of an order or refund in paisa, and its currency. Raises MalformedPayload."""
+    return read_amount(item.get("amount"), CURRENCY, WIRE_EXPONENTS)
 
 
 def last_moment(item: Payload) -> datetime | None:
@@ -177,11 +172,7 @@ def last_moment(item: Payload) -> datetime | None:
 
 def _told_at(part: Payload) -> datetime | None:
     milliseconds = part.get("timestamp")
-    if milliseconds is None:
-        return None
-    if type(milliseconds) is not int:
-        raise MalformedPayload("a time is an integer of milliseconds", field="timestamp")
-    return moment(milliseconds // MILLISECONDS) + timedelta(milliseconds=milliseconds % MILLISECONDS)
+    return None if milliseconds is None else moment_from_milliseconds(milliseconds)
 
 
 def _payment_id_of(order: Payload) -> str | None:

@@ -6,11 +6,19 @@ documented well enough to be relied on.
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 
-from connectors.base import Callback, only_header
-from connectors.payloads import Payload, as_object, numbered, optional_identifier, parse_object, require_identifier
+from connectors.base import Callback
+from connectors.callback_proofs import is_one_of, require_header
+from connectors.payloads import (
+    Payload,
+    as_object,
+    numbered,
+    optional_identifier,
+    parse_object,
+    require_identifier,
+    unmapped_status,
+)
 from connectors.phonepe.status import (
     Source,
     attempts_of,
@@ -60,17 +68,14 @@ def verify_authorization(callback: Callback, pairs: Sequence[tuple[str, str]]) -
     if not pairs or not all(part.strip() for part in pairs[0]):
         raise VerificationFailed("no webhook username and password are set for PhonePe", code="secret_missing")
     usable = [pair for pair in pairs if all(part.strip() for part in pair)]
-    sent = only_header(callback.headers, AUTHORIZATION_HEADER)
-    if sent is None:
-        raise VerificationFailed(f"the header {AUTHORIZATION_HEADER} must come exactly once", code="signature_missing")
-    told = sent.removeprefix(OPTIONAL_PREFIX).encode()
-    if not any(hmac.compare_digest(told, digest_of(*pair).encode()) for pair in usable):
+    told = require_header(callback, AUTHORIZATION_HEADER).removeprefix(OPTIONAL_PREFIX)
+    if not is_one_of(told, (digest_of(*pair) for pair in usable)):
         raise VerificationFailed("the authorization is not that of PhonePe's webhook", code="signature_invalid")
 
 
 def read_event(callback: Callback) -> tuple[Fact, ...]:
     """Return the hints of an event, at least one. Raises MalformedPayload when it cannot be read."""
-    event = parse_object(_text(callback))
+    event = parse_object(callback.body)
     name = _name_of(event)
     payload = as_object(event.get("payload"), "the event's payload")
     state = optional_identifier(payload.get("state"))
@@ -81,18 +86,11 @@ def read_event(callback: Callback) -> tuple[Fact, ...]:
     if read is None:
         reason = f"unmapped event type {name}"
     elif state is None or not is_known(entity, state):
-        reason = f"unmapped status {state}"
+        reason = unmapped_status(state)
     else:
         reason = f"{name} says nothing about the payment"
     references = _references(payload) or (name,)
     return (source.fact(FactKind.IGNORED, references, references[0], None, reason=reason),)
-
-
-def _text(callback: Callback) -> str:
-    try:
-        return callback.body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedPayload("the callback is not UTF-8") from error
 
 
 def _name_of(event: Payload) -> str:

@@ -3,14 +3,12 @@
 import base64
 
 from connectors.http_client import Effect, GatewayHttp, encode_json
-from connectors.outcomes import Timeouts
+from connectors.outcomes import Timeouts, is_about_credentials
 from connectors.payloads import Payload
 from connectors.phonepe_v1.checksums import HEADER, Salt, checksum
 from connectors.phonepe_v1.errors import (
-    CREDENTIALS_REFUSED,
     GATEWAY_NAME,
     NOT_FOUND,
-    object_in,
     of_code,
     read_answer,
 )
@@ -56,8 +54,8 @@ class PhonePeV1Api:
         path = f"{STATUS_PATH}/{merchant_id}/{name}"
         headers = {HEADER: checksum(path, self._salt), "X-MERCHANT-ID": merchant_id}
         response = await self._http.read(path, headers=headers)
-        told = object_in(response)
-        if told is not None and (told.get("code") == NOT_FOUND or _is_about(told, name)):
+        told = response.json_object_or_empty()
+        if told.get("code") == NOT_FOUND or _is_about(told, name):
             return told
         # What is not about the transaction is about the look itself, which has failed.
         raise of_code(read_answer(response))
@@ -72,7 +70,7 @@ class PhonePeV1Api:
 
         Raises the refusal when there is none, OutcomeUnknown when nobody can tell.
         """
-        if refusal.code == CREDENTIALS_REFUSED:
+        if is_about_credentials(refusal):
             raise refusal
         try:
             found = await self.find(name)

@@ -3,13 +3,12 @@
 from http import HTTPStatus
 
 from connectors.http_client import GatewayResponse
-from connectors.outcomes import from_status, quote, unreadable
+from connectors.outcomes import CREDENTIALS_REFUSED, from_status, quote, unreadable
 from connectors.payloads import Payload, first_text
-from domain.errors import GatewayDeclined, GatewayError, GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayDeclined, GatewayError, GatewayRejected, OutcomeUnknown
 
 GATEWAY_NAME = "PhonePe (legacy)"
 NOT_FOUND = "TRANSACTION_NOT_FOUND"
-CREDENTIALS_REFUSED = "credentials_refused"
 
 _MAYBE_UNDER_WAY = frozenset({"INTERNAL_SERVER_ERROR", "TIMED_OUT"})
 _DECLINED = frozenset({"PAYMENT_ERROR", "PAYMENT_DECLINED"})
@@ -19,11 +18,11 @@ _OF_THE_CHECKSUM = "AUTHORIZATION_FAILED"
 
 def read_answer(response: GatewayResponse) -> Payload:
     """Return a success that has a code; raise the house's error for anything else."""
-    answer = object_in(response)
-    code = None if answer is None else answer.get("code")
+    answer = response.json_object_or_empty()
+    code = answer.get("code")
     if not response.is_success:
         raise _of_status(response, answer, code)
-    if answer is None or not isinstance(code, str):
+    if not isinstance(code, str):
         raise unreadable(GATEWAY_NAME)
     return answer
 
@@ -39,19 +38,11 @@ def of_code(answer: Payload) -> GatewayError:
     return GatewayRejected(message) if code in _REFUSED else OutcomeUnknown(message)
 
 
-def object_in(response: GatewayResponse) -> Payload | None:
-    """Return the JSON object of an answer; None when it is none."""
-    try:
-        return response.json_object()
-    except MalformedPayload:
-        return None
-
-
-def _of_status(response: GatewayResponse, answer: Payload | None, code: object) -> GatewayError:
+def _of_status(response: GatewayResponse, answer: Payload, code: object) -> GatewayError:
     is_refusal = HTTPStatus.BAD_REQUEST <= response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     if is_refusal and code in _MAYBE_UNDER_WAY:
         return OutcomeUnknown(f"{GATEWAY_NAME} answered HTTP {response.status_code} with {code}")
-    return from_status(GATEWAY_NAME, response.status_code, None if answer is None else _message(answer))
+    return from_status(GATEWAY_NAME, response.status_code, _message(answer))
 
 
 def _message(answer: Payload) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from connectors.amounts import wire_amount
 from connectors.base import GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading, unreadable
 from connectors.payloads import Payload, optional_url
 from connectors.phonepe_v1.api import PAY_PATH, REFUND_PATH, PhonePeV1Api
 from connectors.phonepe_v1.errors import GATEWAY_NAME, NOT_FOUND
@@ -18,7 +18,7 @@ from connectors.phonepe_v1.status import (
     facts_of_transaction,
     read_money,
 )
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 PAY_ACCEPTED = frozenset({"PAYMENT_INITIATED"})
@@ -124,19 +124,15 @@ def _facts_of(told: Payload, name: str, source: Source) -> tuple[Fact, ...]:
     transaction = told.get("data")
     if not isinstance(transaction, dict) or transaction.get("merchantTransactionId") != name:
         raise unreadable(GATEWAY_NAME)
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(facts_of_transaction(told, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def _amount_in(told: Payload) -> int | None:
     """Return the amount of the transaction that an answer is about; one that has failed may have none."""
     transaction = told["data"]
-    try:
-        return None if transaction.get("amount") is None else read_money(transaction)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
+    with reading(GATEWAY_NAME):
+        return None if transaction.get("amount") is None else read_money(transaction)[0]
 
 
 def _page_of(made: Payload) -> str:

@@ -5,10 +5,13 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[\x21-\x7e]+$"
+from connectors.registration_fields import (
+    URL_PATTERN,
+    api_base_field,
+    own_credentials,
+    previous_secret_field,
+    return_url_field,
+)
 
 
 class PhonePeV1Credentials(CredentialsModel):
@@ -30,11 +33,9 @@ class PhonePeV1Credentials(CredentialsModel):
         title="Salt index",
         description="The number of the salt key, shown beside it.",
     )
-    previous_salt_key: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous salt key",
-        description="Callbacks signed with it are still accepted after a change.",
+    previous_salt_key: SecretStr | None = previous_secret_field(
+        "Previous salt key",
+        "Callbacks signed with it are still accepted after a change.",
     )
     previous_salt_index: int | None = Field(
         default=None,
@@ -52,36 +53,24 @@ class PhonePeV1Credentials(CredentialsModel):
         title="Callback URL",
         description="Where PhonePe posts its callbacks, as it is reached from outside. It is named with every payment.",
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=URL_PATTERN,
-        title="Page after paying",
-        description="Where payers go back to when a payment names no page of its own.",
-    )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of PhonePe, such as http://127.0.0.1:8423. Leave it out for PhonePe itself.",
-    )
+    return_url: str | None = return_url_field()
+    api_base: str | None = api_base_field("PhonePe", 8423)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
     """Build the connector. Raises InvalidInput for another gateway's credentials."""
-    # Processes that only look gateways up need no HTTP client.
+    # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.phonepe_v1.client import PhonePeV1Connector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, PhonePeV1Credentials):
-        raise InvalidInput("these are not credentials for PhonePe's legacy API", field="credentials")
-    return PhonePeV1Connector(credentials)
+    return PhonePeV1Connector(own_credentials(PhonePeV1Credentials, credentials, "PhonePe's legacy API"))
 
 
 REGISTRATION = Registration(
     key="phonepe_v1",
     display_name="PhonePe (legacy)",
     description=(
-        "UPI, cards and netbanking in India, by PhonePe's legacy API with a salt key. Payments are captured at once."
-        " Recurring payments are not supported."
+        "UPI, cards and netbanking in India, by PhonePe's legacy API with a salt key. Payments are captured at once. "
+        "Recurring payments are not supported."
     ),
     capabilities=frozenset(
         {

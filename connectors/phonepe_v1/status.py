@@ -6,12 +6,13 @@ A payment and a refund are each a transaction, told apart by our names alone. A 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Unpack
 
 from connectors.amounts import read_amount
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     as_object,
     first_text,
     optional_identifier,
@@ -83,25 +84,20 @@ class Source:
         references: tuple[str, ...],
         subject: str,
         *,
-        movement: str | None = None,
-        amount_minor: int | None = None,
         payment_id: str | None = None,
-        reason: str | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact about the transaction `subject`."""
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=self.event_id or api_fact_id(subject, kind, amount_minor, reason),
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.received_at or datetime.now(UTC),
-            amount_minor=amount_minor,
-            currency=None if amount_minor is None else CURRENCY,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.received_at or datetime.now(UTC),
+            event_id=self.event_id,
+            subject=subject,
             payment_id=payment_id,
-            reason=reason,
+            **details,
         )
 
 
@@ -124,9 +120,9 @@ def fact_of_unknown(name: str, code: str, source: Source) -> list[Fact]:
     return [] if kind is None else [source.fact(kind, names, name, payment_id=payment_id_of(name), reason=code)]
 
 
-def read_money(transaction: Payload) -> int:
-    """Return the amount of a transaction in paisa. Raises MalformedPayload."""
-    return read_amount(transaction.get("amount"), CURRENCY, WIRE_EXPONENTS)[0]
+def read_money(transaction: Payload) -> tuple[int, str]:
+    """Return the amount of a transaction in paisa, and its currency. Raises MalformedPayload."""
+    return read_amount(transaction.get("amount"), CURRENCY, WIRE_EXPONENTS)
 
 
 def _of_payment(kind: FactKind, name: str, transaction: Payload, code: str, source: Source) -> Fact:
@@ -135,8 +131,8 @@ def _of_payment(kind: FactKind, name: str, transaction: Payload, code: str, sour
     payment_id = payment_id_of(name)
     if kind is FactKind.CAPTURED:
         movement = require_identifier(transaction, "transactionId")
-        amount_minor = read_money(transaction)
-        return source.fact(kind, names, name, movement=movement, amount_minor=amount_minor, payment_id=payment_id)
+        money = read_money(transaction)
+        return source.fact(kind, names, name, movement=movement, money=money, payment_id=payment_id)
     reason = _failure_of(transaction, code) if kind is FactKind.FAILED else None
     return source.fact(kind, names, name, payment_id=payment_id, reason=reason)
 
@@ -144,7 +140,7 @@ def _of_payment(kind: FactKind, name: str, transaction: Payload, code: str, sour
 def _of_refund(kind: FactKind, name: str, transaction: Payload, code: str, source: Source) -> Fact:
     names = (stem_of(name),) if source.payment is None else (source.payment, stem_of(name))
     reason = _failure_of(transaction, code) if kind is FactKind.REFUND_FAILED else None
-    return source.fact(kind, names, name, movement=name, amount_minor=read_money(transaction), reason=reason)
+    return source.fact(kind, names, name, movement=name, money=read_money(transaction), reason=reason)
 
 
 def _failure_of(transaction: Payload, code: str) -> str:

@@ -8,8 +8,9 @@ import base64
 import binascii
 from collections.abc import Sequence
 
-from connectors.base import Callback, only_header
-from connectors.payloads import Payload, as_object, numbered, parse_object, require_identifier
+from connectors.base import Callback
+from connectors.callback_proofs import require_header
+from connectors.payloads import Payload, as_object, numbered, parse_object, require_identifier, unmapped_status
 from connectors.phonepe_v1.checksums import HEADER, Salt, is_signed
 from connectors.phonepe_v1.status import Source, entity_of, facts_of_transaction, is_known
 from domain.errors import MalformedPayload, VerificationFailed
@@ -23,9 +24,7 @@ def verify_checksum(callback: Callback, salts: Sequence[Salt]) -> str:
     """
     if not salts or salts[0].is_empty:
         raise VerificationFailed("no salt key is set for PhonePe", code="secret_missing")
-    told = only_header(callback.headers, HEADER.lower())
-    if told is None:
-        raise VerificationFailed(f"the header {HEADER} must come exactly once", code="signature_missing")
+    told = require_header(callback, HEADER.lower())
     response = _response_in(callback)
     usable = [salt for salt in salts if not salt.is_empty]
     if response is None or not is_signed(response, told, usable):
@@ -47,20 +46,20 @@ def read_response(response: str, callback: Callback, merchant_id: str) -> tuple[
     facts = facts_of_transaction(answer, source)
     if facts:
         return numbered(facts)
-    reason = f"{code} says nothing about money" if is_known(entity_of(name), code) else f"unmapped status {code}"
+    reason = f"{code} says nothing about money" if is_known(entity_of(name), code) else unmapped_status(code)
     return (source.fact(FactKind.IGNORED, (name,), name, reason=reason),)
 
 
 def _response_in(callback: Callback) -> str | None:
     try:
-        response = parse_object(callback.body.decode()).get("response")
-    except (UnicodeDecodeError, MalformedPayload):
+        response = parse_object(callback.body).get("response")
+    except MalformedPayload:
         return None
     return response if isinstance(response, str) else None
 
 
 def _decoded(response: str) -> Payload:
     try:
-        return parse_object(base64.b64decode(response, validate=True).decode())
+        return parse_object(base64.b64decode(response, validate=True))
     except (binascii.Error, ValueError) as error:
         raise MalformedPayload("the response is not JSON in base64", field="response") from error

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from connectors.outcomes import before_sending, unreadable
+from connectors.outcomes import before_sending, nothing_moved_yet, reading
 from connectors.payloads import Payload, as_object
 from connectors.prism.errors import GATEWAY_NAME, PrismFailure, classify
 from connectors.prism.sdk import Flow, PrismSdk
 from connectors.prism.status import whole_number
-from domain.errors import MalformedPayload, OutcomeUnknown
+from domain.errors import OutcomeUnknown
 
 MARGIN = timedelta(minutes=1)
 """A token is not used when it has less than this to live."""
@@ -43,10 +43,8 @@ class AccessTokens:
         return self._state
 
     def _keep(self, answer: Payload, now: datetime) -> None:
-        try:
+        with nothing_moved_yet(), reading(GATEWAY_NAME):
             token = as_object(answer.get("accessToken"), "the access token").get("value")
-        except MalformedPayload as error:
-            raise before_sending(unreadable(GATEWAY_NAME)) from error
         seconds = whole_number(answer.get("expiresInSeconds")) or SHORT_LIFE_SECONDS
         self._state = {"state": {"accessToken": {"token": {"value": token}, "expiresInSeconds": str(seconds)}}}
         self._good_until = now + timedelta(seconds=seconds) - MARGIN

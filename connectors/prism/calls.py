@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading, unreadable
 from connectors.payloads import Payload, optional_identifier
 from connectors.prism.access_tokens import AccessTokens
 from connectors.prism.errors import GATEWAY_NAME, PrismFailure, classify
 from connectors.prism.sdk import Flow, PrismSdk
 from connectors.prism.status import Subject, facts_of_payment, facts_of_refund, map_status, reason_of, status_of
-from domain.errors import GatewayDeclined, MalformedPayload
+from domain.errors import GatewayDeclined
 from domain.facts import Fact, FactKind
 
 _FAILED_FOLLOW_UPS = frozenset({"CAPTURE_FAILED", "VOID_FAILED"})
@@ -47,10 +47,8 @@ class Calls:
 
     def facts_of_payment(self, answer: Payload, subject: Subject) -> tuple[Fact, ...]:
         """Return what an answer says about a payment."""
-        try:
+        with reading(GATEWAY_NAME):
             return facts_of_payment(answer, subject)
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
 
     def facts_of_follow_up(self, answer: Payload, subject: Subject) -> tuple[Fact, ...]:
         """Return what an answer says about a capture, void or reversal. Raises GatewayDeclined when it failed."""
@@ -71,13 +69,9 @@ class Calls:
 
     def facts_of_refund(self, answer: Payload, subject: Subject, amount_minor: int | None) -> tuple[Fact, ...]:
         """Return what an answer says about a refund."""
-        try:
+        with reading(GATEWAY_NAME):
             return facts_of_refund(answer, subject, amount_minor)
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
 
     def _status(self, answer: Payload) -> str:
-        try:
+        with reading(GATEWAY_NAME):
             return status_of(answer)
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error

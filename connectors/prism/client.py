@@ -20,6 +20,7 @@ from connectors.base import (
     RedirectRequest,
     StatusRequest,
 )
+from connectors.callback_proofs import secret_values
 from connectors.prism import mandates
 from connectors.prism.calls import Calls
 from connectors.prism.errors import GATEWAY_NAME
@@ -47,8 +48,7 @@ class PrismConnector:
         self._clock = clock
         self._calls = Calls(sdk, clock)
         self._messages = Messages(credentials)
-        tokens = (credentials.url_token, credentials.previous_url_token)
-        self._url_tokens = [token.get_secret_value() for token in tokens if token is not None]
+        self._url_tokens = secret_values(credentials.url_token, credentials.previous_url_token)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback by its URL and return the hint that it gives.

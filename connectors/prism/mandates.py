@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from connectors.base import MandateAnswer, MandateRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading, unreadable
 from connectors.payloads import first_text, optional_identifier
 from connectors.prism.calls import Calls
 from connectors.prism.errors import GATEWAY_NAME
@@ -11,7 +11,7 @@ from connectors.prism.messages import Messages
 from connectors.prism.redirection import client_parameters
 from connectors.prism.sdk import Flow
 from connectors.prism.status import map_status, status_of
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import FactKind
 
 _STATUSES = {
@@ -32,10 +32,8 @@ async def set_up_mandate(calls: Calls, messages: Messages, request: MandateReque
         text = f"{GATEWAY_NAME} needs a token of the payment method that is to be kept"
         raise GatewayRejected(text, field="payment_method_token")
     answer = await calls.send(Flow.SET_UP_MANDATE, messages.set_up_mandate(request, token, now))
-    try:
+    with reading(GATEWAY_NAME):
         kind = map_status("payment", status_of(answer))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     kept, state = answer.get("mandateReferenceDetails"), answer.get("state")
     method = first_text(kept.get("connectorMandateId")) if isinstance(kept, dict) else None
     customer = first_text(state.get("connectorCustomerId")) if isinstance(state, dict) else None

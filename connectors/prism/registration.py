@@ -5,11 +5,10 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import api_base_field, own_credentials, return_url_field
 from domain.facts import Trust
 from domain.money import EXPONENTS
 
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
 PAGE_PATTERN = r"^https?://[^\s?#]+$"
 
 CARD = "card"
@@ -72,23 +71,13 @@ class PrismCredentials(CredentialsModel):
         title="Callback URL",
         description="Where callbacks reach us, without the token. Only for processors that are told with each payment.",
     )
-    return_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^\s]+$",
-        title="Page after paying",
-        description="Where the payer's browser goes back to when a payment does not say it.",
-    )
+    return_url: str | None = return_url_field()
     force_three_d_secure: bool = Field(
         default=False,
         title="Always 3-D Secure",
         description="Ask for 3-D Secure with every card. Otherwise the processor's own rules decide.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of the processor, such as http://127.0.0.1:8420. Leave it out otherwise.",
-    )
+    api_base: str | None = api_base_field("the processor", 8420)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
@@ -102,9 +91,8 @@ def build_connector(credentials: CredentialsModel) -> object:
     from connectors.prism.client import PrismConnector  # noqa: PLC0415 - see above
     from connectors.prism.sdk import load_sdk  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, PrismCredentials):
-        raise InvalidInput("these are not credentials for Prism", field="credentials")
-    return PrismConnector(credentials, load_sdk(credentials, Timeouts()))
+    own = own_credentials(PrismCredentials, credentials, "Prism")
+    return PrismConnector(own, load_sdk(own, Timeouts()))
 
 
 REGISTRATION = Registration(

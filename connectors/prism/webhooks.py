@@ -6,12 +6,12 @@ callback without a check as well; so what it says of a signature is not asked fo
 
 import base64
 import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
 from connectors.base import Callback
+from connectors.callback_proofs import is_one_of, usable_secrets
 from connectors.payloads import Payload, optional_identifier
 from connectors.prism.errors import PrismFailure
 from connectors.prism.sdk import PrismSdk
@@ -41,14 +41,11 @@ def verify_token(callback: Callback, tokens: Sequence[str]) -> None:
 
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
-    usable = [token for token in tokens if token.strip()]
-    if not usable or not tokens[0].strip():
-        raise VerificationFailed("no token is set for the URL of Prism's callbacks", code="secret_missing")
+    usable = usable_secrets(tokens, "token", "the URL of Prism's callbacks")
     given = [value for name, value in _query(callback) if name == TOKEN_PARAMETER]
     if len(given) != 1 or not given[0]:
         raise VerificationFailed("the URL must have its token exactly once", code="signature_missing")
-    matches = [hmac.compare_digest(token.encode(), given[0].encode()) for token in usable]
-    if not any(matches):
+    if not is_one_of(given[0], usable):
         raise VerificationFailed("the token in the URL is another", code="signature_invalid")
 
 

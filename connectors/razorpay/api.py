@@ -15,13 +15,12 @@ from connectors.base import (
     OrderRequest,
     PaymentLinkRequest,
 )
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload, as_objects, require_identifier
 from connectors.razorpay.errors import GATEWAY_NAME, check_answer, classify_transport
 from connectors.razorpay.registration import RazorpayCredentials
 from connectors.razorpay.status import WIRE_EXPONENTS, Source, facts_of_payment, facts_of_refund
 from connectors.sdk_threads import SdkThreads
-from domain.errors import MalformedPayload, OutcomeUnknown
 from domain.facts import Fact
 
 MAX_THREADS = 16
@@ -63,10 +62,8 @@ class RazorpayApi:
 
     async def prepare(self, call: SdkCall) -> Payload:
         """Make a call that comes before the one that matters; without an answer to it nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.one(call)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def payment(self, payment_id: str) -> Payload:
         """Return a payment."""
@@ -168,10 +165,8 @@ def read_facts(
     items: Sequence[Payload], read: Callable[[Payload, Source], list[Fact]], source: Source
 ) -> tuple[Fact, ...]:
     """Return the facts of an answer's entities. Raises OutcomeUnknown when they cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(fact for item in items for fact in read(item, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def refund_reader(payment: Payload) -> Callable[[Payload, Source], list[Fact]]:
@@ -185,10 +180,8 @@ def refund_reader(payment: Payload) -> Callable[[Payload, Source], list[Fact]]:
 
 def id_of(entity: Payload) -> str:
     """Return the id of an answer's entity. Raises OutcomeUnknown when it has none."""
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(entity, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def wire_money(

@@ -22,7 +22,8 @@ from connectors.base import (
     RedirectRequest,
     StatusRequest,
 )
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.callback_proofs import secret_values
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading
 from connectors.payloads import Payload
 from connectors.razorpay import links, mandates
 from connectors.razorpay.api import (
@@ -39,7 +40,7 @@ from connectors.razorpay.redirects import check_redirect
 from connectors.razorpay.registration import RazorpayCredentials
 from connectors.razorpay.status import Source, facts_of_order, facts_of_payment, read_money
 from connectors.razorpay.webhooks import read_event, verify_signature
-from domain.errors import GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 CAPTURE_WITHIN_MINUTES = 4_320
@@ -55,8 +56,7 @@ class RazorpayConnector:
 
     def __init__(self, credentials: RazorpayCredentials, timeouts: Timeouts | None = None) -> None:
         self._api = RazorpayApi(credentials, timeouts or Timeouts())
-        secrets = (credentials.webhook_secret, credentials.previous_webhook_secret)
-        self._webhook_secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._webhook_secrets = secret_values(credentials.webhook_secret, credentials.previous_webhook_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback and return its facts, at least one.
@@ -195,10 +195,8 @@ class RazorpayConnector:
         return captured
 
     async def _look_up(self, request: MovementRequest) -> list[Payload]:
-        try:
+        with nothing_moved_yet():
             return await self._api.payments_of(request.provider_reference)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
 
 def refund_key(idempotency_key: str) -> str:
@@ -213,8 +211,6 @@ def _is_captured(payment: Payload) -> bool:
 
 
 def _answer_of_order(order: Payload, facts: tuple[Fact, ...]) -> GatewayAnswer:
-    try:
+    with reading(GATEWAY_NAME):
         amount_minor, currency = read_money(order.get("amount"), order)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(provider_reference=id_of(order), facts=facts, amount_minor=amount_minor, currency=currency)

@@ -4,12 +4,12 @@ A link's reference is our payment's id and unique at Razorpay, so a link that wa
 """
 
 from connectors.base import GatewayAnswer, PaymentLinkAnswer, PaymentLinkRequest
-from connectors.outcomes import unreadable
-from connectors.payloads import Payload, as_objects, optional_identifier, optional_url
+from connectors.outcomes import reading
+from connectors.payloads import Payload, as_objects, optional_identifier, require_url
 from connectors.razorpay.api import RazorpayApi, id_of, read_facts, receipt_of, wire_money
 from connectors.razorpay.errors import GATEWAY_NAME
 from connectors.razorpay.status import Source, facts_of_link, read_money
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 
 LINK_PREFIX = "plink_"
 MAX_DESCRIPTION_LENGTH = 2_048
@@ -49,9 +49,8 @@ async def create_payment_link(api: RazorpayApi, request: PaymentLinkRequest) -> 
         if made_before is None:
             raise
         link = made_before
-    url = optional_url(link.get("short_url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
+    with reading(GATEWAY_NAME):
+        url = require_url(link, "short_url")
     return PaymentLinkAnswer(provider_reference=id_of(link), url=url)
 
 
@@ -72,10 +71,8 @@ async def read_link(api: RazorpayApi, provider_reference: str, account: str) -> 
     payments = [await api.payment(name) for name in names if name is not None]
     source = Source(account, order=link)
     facts = [*read_facts([link], facts_of_link, source), *await api.facts_of_payments(payments, source)]
-    try:
+    with reading(GATEWAY_NAME):
         amount_minor, currency = read_money(link.get("amount"), link)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(
         provider_reference=provider_reference, facts=tuple(facts), amount_minor=amount_minor, currency=currency
     )

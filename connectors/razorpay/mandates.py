@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from connectors.base import GatewayAnswer, MandateAnswer, MandateChargeRequest, MandateRequest
-from connectors.outcomes import before_sending, unreadable
-from connectors.payloads import Payload, optional_identifier, optional_text, optional_url
+from connectors.outcomes import nothing_moved_yet, reading
+from connectors.payloads import Payload, optional_identifier, optional_text, require_url
 from connectors.razorpay.api import RazorpayApi, id_of, receipt_of, wire_money
 from connectors.razorpay.errors import GATEWAY_NAME
 from connectors.razorpay.status import Source
-from domain.errors import GatewayError, GatewayRejected, OutcomeUnknown
+from domain.errors import GatewayError, GatewayRejected
 from domain.facts import Fact
 
 CUSTOMER_PREFIX = "cust_"
@@ -49,9 +49,8 @@ async def setup_mandate(api: RazorpayApi, request: MandateRequest) -> MandateAns
         "notes": {"mandate_id": request.mandate_id},
     }
     invoice = await api.one(lambda timeout: api.sdk.registration_link.create(data, timeout=timeout))
-    url = optional_url(invoice.get("short_url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
+    with reading(GATEWAY_NAME):
+        url = require_url(invoice, "short_url")
     return MandateAnswer(
         provider_reference=id_of(invoice),
         status=_STATUSES.get(str(invoice.get("status")), "pending"),
@@ -72,12 +71,10 @@ async def charge_mandate(
     if customer_id is None or token is None:
         customer_id, token = await _read_mandate(api, request.mandate_reference)
     customer = await _customer(api, customer_id)
-    try:
+    with nothing_moved_yet():
         order = await create_order()
         payments = await api.payments_of(order.provider_reference)
         facts = await api.facts_of_payments(payments, Source(request.account))
-    except OutcomeUnknown as error:
-        raise before_sending(error) from error
     if not payments:
         amount, currency = wire_money(request)
         data = {

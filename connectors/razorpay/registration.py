@@ -3,9 +3,7 @@
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
+from connectors.registration_fields import api_base_field, own_credentials, previous_secret_field
 
 _CURRENCIES = (
     "AED ALL AMD AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BZD CAD CHF CLP CNY COP CRC CUP "
@@ -38,18 +36,11 @@ class RazorpayCredentials(CredentialsModel):
         title="Webhook secret",
         description="The secret you chose for the webhook. Razorpay allows none; here it is required.",
     )
-    previous_webhook_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook secret",
-        description="Still accepted after a change: Razorpay signs repeats of older events with it for about a day.",
+    previous_webhook_secret: SecretStr | None = previous_secret_field(
+        "Previous webhook secret",
+        "Still accepted after a change: Razorpay signs repeats of older events with it for about a day.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of Razorpay, such as http://127.0.0.1:8421. Leave it out for Razorpay itself.",
-    )
+    api_base: str | None = api_base_field("Razorpay", 8421)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
@@ -57,9 +48,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The SDK is slow to import, and processes that only look gateways up never need it.
     from connectors.razorpay.client import RazorpayConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, RazorpayCredentials):
-        raise InvalidInput("these are not credentials for Razorpay", field="credentials")
-    return RazorpayConnector(credentials)
+    return RazorpayConnector(own_credentials(RazorpayCredentials, credentials, "Razorpay"))
 
 
 REGISTRATION = Registration(

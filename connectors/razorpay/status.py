@@ -7,12 +7,13 @@ them is captured. So facts are named after the order, and the capture after the 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Unpack
 
 from connectors.amounts import read_amount
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     first_text,
     moment,
     optional_identifier,
@@ -74,31 +75,23 @@ class Source:
         references: tuple[str, ...],
         owner: Payload,
         *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
         notes: tuple[object, ...] = (),
-        reason: str | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact about `owner`, whose own time counts when no event gives a better one.
 
         Our payment id is looked for in the notes of the order first, then in `notes`, in their order.
         """
-        amount_minor, currency = money or (None, None)
-        event_id = self.event_id or api_fact_id(movement or references[0], kind, amount_minor, reason)
         ordered = (self.order or {}).get("notes")
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=event_id,
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.occurred_at or moment(owner.get("created_at")),
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.occurred_at or moment(owner.get("created_at")),
+            event_id=self.event_id,
             payment_id=next(filter(None, map(_payment_id_in, (ordered, *notes))), None),
-            reason=reason,
+            **details,
         )
 
 

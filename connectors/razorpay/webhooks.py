@@ -11,6 +11,7 @@ from razorpay.errors import SignatureVerificationError
 from razorpay.utility.utility import Utility
 
 from connectors.base import Callback, only_header
+from connectors.callback_proofs import require_header, usable_secrets
 from connectors.payloads import (
     Payload,
     as_object,
@@ -86,12 +87,8 @@ def verify_signature(callback: Callback, secrets: Sequence[str]) -> str:
 
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
-    usable = [secret for secret in secrets if secret.strip()]
-    if not usable or not secrets[0].strip():
-        raise VerificationFailed("no webhook secret is set for Razorpay", code="secret_missing")
-    signature = only_header(callback.headers, SIGNATURE_HEADER)
-    if signature is None:
-        raise VerificationFailed(f"the header {SIGNATURE_HEADER} must come exactly once", code="signature_missing")
+    usable = usable_secrets(secrets, "webhook secret", "Razorpay")
+    signature = require_header(callback, SIGNATURE_HEADER)
     try:
         text = callback.body.decode()
     except UnicodeDecodeError:

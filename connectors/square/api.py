@@ -15,12 +15,11 @@ from square.environment import SquareEnvironment
 
 from connectors.amounts import wire_amount
 from connectors.http_client import Effect, GatewayHttp
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload, as_objects, require_identifier
 from connectors.square.errors import GATEWAY_NAME, read_answer
 from connectors.square.registration import SquareCredentials
 from connectors.square.status import WIRE_EXPONENTS, Source
-from domain.errors import MalformedPayload, OutcomeUnknown
 from domain.facts import Fact
 
 MAX_KEY_LENGTH = 45
@@ -118,10 +117,8 @@ class SdkSession:
 @contextmanager
 def preparing() -> Iterator[None]:
     """Enclose calls that come before the one that matters; without an answer to them nothing has moved yet."""
-    try:
+    with nothing_moved_yet():
         yield
-    except OutcomeUnknown as error:
-        raise before_sending(error) from error
 
 
 def square_key(*parts: str) -> str:
@@ -150,15 +147,11 @@ def read_facts(
     items: Sequence[Payload], read: Callable[[Payload, Source], list[Fact]], source: Source
 ) -> tuple[Fact, ...]:
     """Return the facts of an answer's objects. Raises OutcomeUnknown when they cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(fact for item in items for fact in read(item, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def id_of(item: Payload) -> str:
     """Return the id of an answer's object. Raises OutcomeUnknown when it has none."""
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(item, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

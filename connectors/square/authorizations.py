@@ -6,7 +6,7 @@ already is not captured again. At no time is a payment for more than its order.
 """
 
 from connectors.base import AuthorizationRequest, GatewayAnswer, MovementRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload
 from connectors.square import cards, orders
 from connectors.square.api import (
@@ -21,7 +21,7 @@ from connectors.square.api import (
 )
 from connectors.square.errors import GATEWAY_NAME
 from connectors.square.status import Source, facts_of_order, facts_of_payment, money_of_payment, payment_id_of_order
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 APPROVED, COMPLETED, CANCELED, FAILED = "APPROVED", "COMPLETED", "CANCELED", "FAILED"
@@ -188,10 +188,8 @@ def _require_status(payment: Payload, *statuses: str) -> str:
 
 
 def _money_of(payment: Payload) -> tuple[int, str]:
-    try:
+    with reading(GATEWAY_NAME):
         return money_of_payment(payment)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def _source(order: Payload, account: str) -> Source:

@@ -23,6 +23,7 @@ from connectors.base import (
     StatusRequest,
     StoredPaymentMethod,
 )
+from connectors.callback_proofs import secret_values
 from connectors.outcomes import Timeouts
 from connectors.square import authorizations, cards, links, mandates, orders, reading, refunds
 from connectors.square.api import SquareApi
@@ -38,8 +39,9 @@ class SquareConnector:
     def __init__(self, credentials: SquareCredentials, timeouts: Timeouts | None = None) -> None:
         self._api = SquareApi(credentials, timeouts or Timeouts())
         self._callback_url = credentials.callback_url
-        keys = (credentials.webhook_signature_key, credentials.previous_webhook_signature_key)
-        self._webhook_keys = [key.get_secret_value() for key in keys if key is not None]
+        self._webhook_keys = secret_values(
+            credentials.webhook_signature_key, credentials.previous_webhook_signature_key
+        )
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback and return its facts, at least one.

@@ -6,14 +6,13 @@ They are classified before the SDK sees them: it would repeat some of them, and 
 from http import HTTPStatus
 
 from connectors.http_client import GatewayResponse
-from connectors.outcomes import from_status, unreadable
+from connectors.outcomes import from_status, reading
 from connectors.payloads import Payload, as_objects, optional_text
 from domain.errors import (
     GatewayDeclined,
     GatewayError,
     GatewayRejected,
     GatewayUnavailable,
-    MalformedPayload,
     OutcomeUnknown,
 )
 
@@ -27,10 +26,8 @@ def read_answer(response: GatewayResponse) -> Payload:
     """Return a success as a JSON object; raise the house's error for anything else."""
     if not response.is_success:
         raise classify(response)
-    try:
+    with reading(GATEWAY_NAME):
         return response.json_object()
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def classify(response: GatewayResponse) -> GatewayError:
@@ -52,8 +49,5 @@ def classify(response: GatewayResponse) -> GatewayError:
 
 
 def _first_error(response: GatewayResponse) -> Payload:
-    try:
-        errors = as_objects(response.json_object().get("errors"))
-    except MalformedPayload:
-        return {}
+    errors = as_objects(response.json_object_or_empty().get("errors"))
     return errors[0] if errors else {}

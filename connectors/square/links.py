@@ -4,8 +4,8 @@ The order carries our payment id; Square puts it into the note of the payment th
 """
 
 from connectors.base import PaymentLinkAnswer, PaymentLinkRequest
-from connectors.outcomes import unreadable
-from connectors.payloads import optional_url
+from connectors.outcomes import reading
+from connectors.payloads import require_url
 from connectors.square.api import SquareApi, id_of, in_path, square_key, square_money
 from connectors.square.errors import GATEWAY_NAME, NOT_FOUND
 from connectors.square.orders import order_content
@@ -32,9 +32,8 @@ async def create_payment_link(api: SquareApi, request: PaymentLinkRequest) -> Pa
         "payment_note": request.payment_id,
     }
     link = await api.one(lambda square: square.checkout.payment_links.create(**content), "payment_link")
-    url = optional_url(link.get("url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
+    with reading(GATEWAY_NAME):
+        url = require_url(link, "url")
     return PaymentLinkAnswer(provider_reference=id_of(link), url=url)
 
 

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 
 from connectors.base import GatewayAnswer, OrderRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload, as_objects, optional_identifier
 from connectors.square.api import MAX_REFERENCE_LENGTH, Money, SquareApi, id_of, in_path, square_key, square_money
 from connectors.square.errors import GATEWAY_NAME
 from connectors.square.status import PAYMENT_ID, read_money
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 LINE = "payment"
@@ -96,10 +96,8 @@ def payments_on(order: Payload) -> tuple[str, ...]:
 
 def total_of(order: Payload) -> tuple[int, str]:
     """Return what the payer owes, in ISO minor units. Raises OutcomeUnknown when it cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return read_money(order.get("total_money"))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def answer_of_order(order: Payload, facts: tuple[Fact, ...] = ()) -> GatewayAnswer:

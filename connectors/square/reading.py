@@ -4,7 +4,7 @@ Square lists disputes for a whole location only, so of those its events alone te
 """
 
 from connectors.base import GatewayAnswer, StatusRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload, optional_identifier
 from connectors.square import orders
 from connectors.square.api import SquareApi, id_of, in_path, read_facts
@@ -17,7 +17,6 @@ from connectors.square.status import (
     money_of_payment,
     payment_id_of_order,
 )
-from domain.errors import MalformedPayload
 
 
 async def fetch_status(api: SquareApi, request: StatusRequest) -> GatewayAnswer:
@@ -29,10 +28,8 @@ async def fetch_status(api: SquareApi, request: StatusRequest) -> GatewayAnswer:
     order_id = optional_identifier(payment.get("order_id"))
     if order_id is not None:
         return await _read(api, await api.order(order_id), request)
-    try:
+    with reading(GATEWAY_NAME):
         amount_minor, currency = money_of_payment(payment)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     facts = read_facts([payment], facts_of_payment, Source(request.account))
     return GatewayAnswer(provider_reference=id_of(payment), facts=facts, amount_minor=amount_minor, currency=currency)
 

@@ -1,13 +1,13 @@
 """Refunds of a captured payment. Square carries most of them out later, and says so by an event."""
 
 from connectors.base import GatewayAnswer, MovementRequest
-from connectors.outcomes import unreadable
+from connectors.outcomes import reading
 from connectors.payloads import Payload
 from connectors.square import orders
 from connectors.square.api import SquareApi, id_of, preparing, read_facts, square_key, square_money
 from connectors.square.errors import GATEWAY_NAME
 from connectors.square.status import Source, facts_of_refund, money_of_payment, read_money
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 
 MAX_REASON_LENGTH = 192
 
@@ -39,7 +39,5 @@ async def _payment_with_enough_left(api: SquareApi, request: MovementRequest) ->
 
 def _left_of(payment: Payload) -> int:
     refunded = payment.get("refunded_money")
-    try:
+    with reading(GATEWAY_NAME):
         return money_of_payment(payment)[0] - (0 if refunded is None else read_money(refunded)[0])
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error

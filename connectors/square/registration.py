@@ -3,10 +3,12 @@
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-PAGE_PATTERN = r"^https?://[^\s]+$"
+from connectors.registration_fields import (
+    URL_PATTERN,
+    api_base_field,
+    own_credentials,
+    previous_secret_field,
+)
 
 
 class SquareCredentials(CredentialsModel):
@@ -29,7 +31,7 @@ class SquareCredentials(CredentialsModel):
         description="Where the payments are taken. In Square's developer console: the application, Locations.",
     )
     callback_url: str = Field(
-        pattern=PAGE_PATTERN,
+        pattern=URL_PATTERN,
         title="Notification URL",
         description="The webhook subscription's URL, character for character: Square signs it with every event.",
     )
@@ -38,24 +40,17 @@ class SquareCredentials(CredentialsModel):
         title="Webhook signature key",
         description="In Square's developer console: the application, Webhooks, the subscription's own page.",
     )
-    previous_webhook_signature_key: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook signature key",
-        description="Still accepted after the key was replaced. Remove it a day later: Square repeats no longer.",
+    previous_webhook_signature_key: SecretStr | None = previous_secret_field(
+        "Previous webhook signature key",
+        "Still accepted after the key was replaced. Remove it a day later: Square repeats no longer.",
     )
     payment_link_return_url: str | None = Field(
         default=None,
-        pattern=PAGE_PATTERN,
+        pattern=URL_PATTERN,
         title="Page after paying by a link",
         description="Where the payer goes after paying by a link. Without it, Square shows a page of its own.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of Square, such as http://127.0.0.1:8422. Leave it out for Square itself.",
-    )
+    api_base: str | None = api_base_field("Square", 8422)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
@@ -63,9 +58,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The SDK is slow to import, and processes that only look gateways up never need it.
     from connectors.square.client import SquareConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, SquareCredentials):
-        raise InvalidInput("these are not credentials for Square", field="credentials")
-    return SquareConnector(credentials)
+    return SquareConnector(own_credentials(SquareCredentials, credentials, "Square"))
 
 
 REGISTRATION = Registration(

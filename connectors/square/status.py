@@ -8,21 +8,22 @@ alone: the order that a refund names is a new one, of the return.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Unpack
 
 from connectors.amounts import read_amount
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     as_object,
     as_objects,
     first_text,
+    moment_from_text,
     optional_identifier,
     optional_text,
     optional_url,
     require_identifier,
 )
-from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind
 
 GATEWAY = "square"
@@ -87,31 +88,19 @@ class Source:
         references: tuple[str, ...],
         happened: object,
         *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
         payment_id: str | None = None,
-        reason: str | None = None,
-        receipt_url: str | None = None,
-        evidence_due_at: datetime | None = None,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact. `happened` is the object's own time, used when no event gives a better one."""
-        amount_minor, currency = money or (None, None)
-        event_id = self.event_id or api_fact_id(movement or references[0], kind, amount_minor, reason)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=event_id,
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.occurred_at or read_time(happened),
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.occurred_at or read_time(happened),
+            event_id=self.event_id,
             payment_id=self.payment_id or payment_id,
-            reason=reason,
-            receipt_url=receipt_url,
-            evidence_due_at=evidence_due_at,
+            **details,
         )
 
 
@@ -203,14 +192,8 @@ def read_money(money: object) -> tuple[int, str]:
 
 
 def read_time(value: object) -> datetime:
-    """Return a time given as RFC 3339 has it. Raises MalformedPayload."""
-    if not isinstance(value, str):
-        raise MalformedPayload("a time is a text such as 2026-01-02T03:00:00Z")
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise MalformedPayload("a time cannot be read") from error
+    """Return a time given as RFC 3339 has it; one without a zone is in UTC. Raises MalformedPayload."""
+    return moment_from_text(value, zone=UTC)
 
 
 def payment_id_of_order(order: Payload) -> str | None:

@@ -6,12 +6,18 @@ proxy the two differ.
 """
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 
-from connectors.base import Callback, only_header
-from connectors.payloads import Payload, as_object, optional_identifier, parse_object, require_identifier
+from connectors.base import Callback
+from connectors.callback_proofs import hmac_sha256, is_one_of, require_header, usable_secrets
+from connectors.payloads import (
+    Payload,
+    as_object,
+    optional_identifier,
+    parse_object,
+    require_identifier,
+    unmapped_status,
+)
 from connectors.square.status import (
     Source,
     facts_of_dispute,
@@ -45,14 +51,10 @@ def verify_signature(callback: Callback, url: str, keys: Sequence[str]) -> str:
 
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
-    usable = [key for key in keys if key.strip()]
-    if not usable or not keys[0].strip():
-        raise VerificationFailed("no webhook signature key is set for Square", code="secret_missing")
-    signature = only_header(callback.headers, SIGNATURE_HEADER)
-    if signature is None:
-        raise VerificationFailed(f"the header {SIGNATURE_HEADER} must come exactly once", code="signature_missing")
+    usable = usable_secrets(keys, "webhook signature key", "Square")
+    signature = require_header(callback, SIGNATURE_HEADER)
     message = url.encode() + callback.body
-    if not signature.isascii() or not any(_is_signed(key, message, signature) for key in usable):
+    if not is_one_of(signature, (_signature(key, message) for key in usable)):
         raise VerificationFailed("the signature of Square does not match address and body", code="signature_invalid")
     try:
         return callback.body.decode()
@@ -77,9 +79,8 @@ def read_event(text: str, callback: Callback) -> tuple[Fact, ...]:
     return tuple(facts) or (source.fact(FactKind.IGNORED, (subject,), None, reason=_explanation(item)),)
 
 
-def _is_signed(key: str, message: bytes, signature: str) -> bool:
-    expected = base64.b64encode(hmac.new(key.encode(), message, hashlib.sha256).digest())
-    return hmac.compare_digest(expected, signature.encode())
+def _signature(key: str, message: bytes) -> str:
+    return base64.b64encode(hmac_sha256(key, message)).decode()
 
 
 def _object_in(data: Payload, names: tuple[str, ...]) -> Payload:
@@ -91,4 +92,4 @@ def _explanation(item: Payload) -> str:
     if item.get("unlinked") is True:
         return "the refund is of money that Square did not take"
     status = item.get("status") or item.get("state")
-    return f"unmapped status {str(status)[:40]}"
+    return unmapped_status(status)

@@ -12,12 +12,11 @@ import stripe
 
 from connectors.amounts import wire_amount
 from connectors.base import GatewayAnswer
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload, optional_url, require_identifier
 from connectors.stripe.errors import GATEWAY_NAME, classify
 from connectors.stripe.registration import StripeCredentials
 from connectors.stripe.status import WIRE_EXPONENTS, Source, facts_of_intent, read_money
-from domain.errors import MalformedPayload, OutcomeUnknown
 from domain.facts import Fact
 
 # Below this level the SDK logs whole answers, and with them the secrets that let a payer's client confirm a payment.
@@ -60,10 +59,8 @@ class StripeApi:
 
     async def prepare(self, call: Awaitable[object]) -> Payload:
         """Await a call that comes before the one that matters; without an answer to it nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.one(call)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def aclose(self) -> None:
         """Close the connections, if any were opened."""
@@ -93,27 +90,21 @@ def read_facts(
     items: Sequence[Payload], read: Callable[[Payload, Source], list[Fact]], source: Source
 ) -> tuple[Fact, ...]:
     """Return the facts of an answer's objects. Raises OutcomeUnknown when they cannot be read."""
-    try:
+    with reading(GATEWAY_NAME):
         return tuple(fact for item in items for fact in read(item, source))
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def id_of(item: Payload) -> str:
     """Return the id of an answer's object. Raises OutcomeUnknown when it has none."""
-    try:
+    with reading(GATEWAY_NAME):
         return require_identifier(item, "id")
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def answer_of_intent(intent: Payload, account: str) -> GatewayAnswer:
     """Return what a payment intent says as an answer. Raises OutcomeUnknown when it cannot be read."""
     reference = id_of(intent)
-    try:
+    with reading(GATEWAY_NAME):
         amount_minor, currency = read_money(intent.get("amount"), intent)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     facts = read_facts([intent], facts_of_intent, Source(account))
     return GatewayAnswer(provider_reference=reference, facts=facts, amount_minor=amount_minor, currency=currency)
 

@@ -22,6 +22,7 @@ from connectors.base import (
     StatusRequest,
     StoredPaymentMethod,
 )
+from connectors.callback_proofs import secret_values
 from connectors.outcomes import Timeouts
 from connectors.payloads import MAX_REASON_LENGTH
 from connectors.stripe import links, mandates
@@ -50,8 +51,7 @@ class StripeConnector:
         self._api = StripeApi(credentials, timeouts or Timeouts())
         mode = _MODE.match(credentials.secret_key.get_secret_value())
         self._is_live = None if mode is None else mode.group(1) == "live"
-        secrets = (credentials.webhook_secret, credentials.previous_webhook_secret)
-        self._webhook_secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._webhook_secrets = secret_values(credentials.webhook_secret, credentials.previous_webhook_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback and return its facts, at least one.

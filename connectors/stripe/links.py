@@ -10,8 +10,8 @@ from datetime import datetime
 import stripe
 
 from connectors.base import PaymentLinkAnswer, PaymentLinkRequest
-from connectors.outcomes import unreadable
-from connectors.payloads import Payload, optional_url
+from connectors.outcomes import reading
+from connectors.payloads import Payload, require_url
 from connectors.stripe.api import PAGE_SIZE, StripeApi, id_of, read_facts, stripe_amount
 from connectors.stripe.errors import GATEWAY_NAME
 from connectors.stripe.status import Source, facts_of_session, name_of
@@ -47,9 +47,8 @@ async def create_payment_link(api: StripeApi, request: PaymentLinkRequest) -> Pa
         raise GatewayRejected(f"{GATEWAY_NAME} has no reusable links that expire", field="expires_at")
     else:
         made = await _create_session(api, request, request.expires_at)
-    url = optional_url(made.get("url"))
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
+    with reading(GATEWAY_NAME):
+        url = require_url(made, "url")
     return PaymentLinkAnswer(provider_reference=id_of(made), url=url)
 
 

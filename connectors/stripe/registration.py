@@ -3,10 +3,8 @@
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import URL_PATTERN, api_base_field, own_credentials, previous_secret_field
 from domain.money import EXPONENTS
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
 
 _COUNTRIES = (
     "AE AT AU BE BG BR CA CH CY CZ DE DK EE ES FI FR GB GI GR HK HR HU IE IT JP LI LT LU LV MT MX MY NL NO NZ PL PT RO "
@@ -32,34 +30,25 @@ class StripeCredentials(CredentialsModel):
         title="Webhook signing secret",
         description="Starts with whsec_. In the Stripe dashboard: Developers, Webhooks, the endpoint's own page.",
     )
-    previous_webhook_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook signing secret",
-        description="Still accepted after the secret was rolled. Remove it when Stripe has let the old one expire.",
+    previous_webhook_secret: SecretStr | None = previous_secret_field(
+        "Previous webhook signing secret",
+        "Still accepted after the secret was rolled. Remove it when Stripe has let the old one expire.",
     )
     payment_link_return_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s]+$",
+        pattern=URL_PATTERN,
         title="Page after paying by a link",
         description="Where the payer goes after paying by a link that expires. Such links cannot be made without it.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in of Stripe, such as http://127.0.0.1:8420. Leave it out for Stripe itself.",
-    )
+    api_base: str | None = api_base_field("Stripe", 8420)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
     """Build the connector. Raises InvalidInput for another gateway's credentials."""
-    # The SDK takes half a second to import, and processes that only look gateways up never need it.
+    # The SDK is slow to import, and processes that only look gateways up never need it.
     from connectors.stripe.client import StripeConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, StripeCredentials):
-        raise InvalidInput("these are not credentials for Stripe", field="credentials")
-    return StripeConnector(credentials)
+    return StripeConnector(own_credentials(StripeCredentials, credentials, "Stripe"))
 
 
 REGISTRATION = Registration(

@@ -7,12 +7,13 @@ object means the same thing wherever it comes from.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Unpack
 
 from connectors.amounts import read_amount
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     as_objects,
     first_text,
     moment,
@@ -76,31 +77,21 @@ class Source:
         references: tuple[str, ...],
         happened: object,
         *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
         payment_id: str | None = None,
-        reason: str | None = None,
-        receipt_url: str | None = None,
         trust: Trust = Trust.SIGNED,
+        **details: Unpack[FactDetails],
     ) -> Fact:
         """Build a fact. `happened` is the object's own time in Unix seconds, used when no event gives a better one."""
-        amount_minor, currency = money or (None, None)
-        event_id = self.event_id or api_fact_id(movement or references[0], kind, amount_minor, reason)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=event_id,
-            kind=kind,
-            provider_reference=references[0],
-            related_references=references[1:],
-            occurred_at=self.occurred_at or moment(happened),
-            trust=trust,
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            references,
+            self.occurred_at or moment(happened),
+            event_id=self.event_id,
             payment_id=payment_id,
-            reason=reason,
-            receipt_url=receipt_url,
+            trust=trust,
+            **details,
         )
 
 

@@ -6,16 +6,16 @@ from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import quote
 
+from connectors.amounts import write_decimal
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse
-from connectors.outcomes import Timeouts, before_sending, unreadable
+from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
 from connectors.payloads import Payload
 from connectors.swish.errors import GATEWAY_NAME, INSTRUCTION_KNOWN, NOT_OPEN, check_answer, has_error
 from connectors.swish.registration import SwishCredentials
 from connectors.swish.status import CURRENCY, Source
 from connectors.swish.tls import client_context
-from domain.errors import GatewayRejected, MalformedPayload, OutcomeUnknown
+from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
-from domain.money import to_decimal_string
 
 ORIGIN, PREFIX = "https://cpc.getswish.net", "/swish-cpcapi/api"
 PAYMENTS, REFUNDS = "paymentrequests", "refunds"
@@ -48,10 +48,8 @@ class SwishApi:
 
     async def look_up(self, collection: str, name: str) -> Payload:
         """Read what is needed before the call that matters; without an answer nothing has moved yet."""
-        try:
+        with nothing_moved_yet():
             return await self.read(collection, name)
-        except OutcomeUnknown as error:
-            raise before_sending(error) from error
 
     async def instruct(self, collection: str, instruction: str, body: object) -> GatewayResponse | None:
         """Make a payment request or a refund; None when Swish has the instruction already."""
@@ -91,15 +89,13 @@ def swish_amount(amount_minor: int, currency: str) -> Decimal:
         raise GatewayRejected(f"{GATEWAY_NAME} takes {CURRENCY} alone", field="currency")
     if not 0 < amount_minor <= MAX_AMOUNT_MINOR:
         raise GatewayRejected(f"{GATEWAY_NAME} does not take this amount", field="amount_minor")
-    return Decimal(to_decimal_string(amount_minor, currency))
+    return Decimal(write_decimal(GATEWAY_NAME, amount_minor, currency))
 
 
 def payload_of(response: GatewayResponse) -> Payload:
     """Return the object in a success. Raises OutcomeUnknown when there is none."""
-    try:
+    with reading(GATEWAY_NAME):
         return response.json_object()
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
 
 
 def read_facts(item: Payload, read: Callable[[Payload, Source], Fact], source: Source) -> tuple[Fact, ...]:
@@ -107,10 +103,8 @@ def read_facts(item: Payload, read: Callable[[Payload, Source], Fact], source: S
 
     Raises OutcomeUnknown when it cannot be read.
     """
-    try:
+    with reading(GATEWAY_NAME):
         fact = read(item, source)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return () if fact.kind is FactKind.IGNORED else (fact,)
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
-from connectors.outcomes import Timeouts, unreadable
+from connectors.callback_proofs import secret_values
+from connectors.outcomes import Timeouts, reading, unreadable
 from connectors.payloads import Payload, optional_identifier
 from connectors.swish.api import PAYMENTS, REFUNDS, SwishApi, read_facts, swish_amount
 from connectors.swish.errors import GATEWAY_NAME
@@ -18,7 +19,7 @@ from connectors.swish.names import callback_identifier, instruction_of, referenc
 from connectors.swish.registration import SwishCredentials
 from connectors.swish.status import Source, fact_of_payment, fact_of_refund, map_status, read_item, read_money
 from connectors.swish.webhooks import verify_identifier
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
 
 MAX_MESSAGE_LENGTH = 50
@@ -34,8 +35,7 @@ class SwishConnector:
     def __init__(self, credentials: SwishCredentials, timeouts: Timeouts | None = None) -> None:
         self._api = SwishApi(credentials, timeouts or Timeouts())
         self._credentials = credentials
-        secrets = (credentials.callback_secret, credentials.previous_callback_secret)
-        self._callback_secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._callback_secrets = secret_values(credentials.callback_secret, credentials.previous_callback_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove which request a callback is about and return its hint.
@@ -140,10 +140,8 @@ def _source_of(request: Request, instruction: str) -> Source:
 
 def _same(item: Payload, amount_minor: int) -> Payload:
     """Return what an instruction made before, if it was for the same amount."""
-    try:
+    with reading(GATEWAY_NAME):
         made_minor, _ = read_money(item)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     if made_minor != amount_minor:
         raise GatewayRejected(f"the instruction {item.get('id')} was given before, with another amount")
     return item
@@ -153,10 +151,8 @@ def _answer_of_payment(
     payment: Payload, request: Request, instruction: str, client_parameters: dict[str, str] | None = None
 ) -> GatewayAnswer:
     facts = read_facts(payment, fact_of_payment, _source_of(request, instruction))
-    try:
+    with reading(GATEWAY_NAME):
         amount_minor, currency = read_money(payment)
-    except MalformedPayload as error:
-        raise unreadable(GATEWAY_NAME) from error
     return GatewayAnswer(
         provider_reference=instruction,
         facts=facts,

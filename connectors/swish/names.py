@@ -5,10 +5,10 @@ command always means the same instruction, and one whose answer was lost can be 
 """
 
 import hashlib
-import hmac
 import re
 import uuid
 
+from connectors.callback_proofs import hmac_sha256
 from connectors.payloads import optional_identifier
 
 CALLBACK_IDENTIFIER_LENGTH = 36
@@ -24,7 +24,7 @@ def instruction_of(idempotency_key: str) -> str:
 
 def callback_identifier(secret: str, instruction: str) -> str:
     """Return the identifier that callbacks about an instruction repeat, which nobody can guess without the secret."""
-    return hmac.new(secret.encode(), instruction.encode(), hashlib.sha256).hexdigest()[:CALLBACK_IDENTIFIER_LENGTH]
+    return hmac_sha256(secret, instruction.encode()).hex()[:CALLBACK_IDENTIFIER_LENGTH]
 
 
 def reference_of(payment_id: str) -> str:

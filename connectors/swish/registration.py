@@ -3,11 +3,9 @@
 from pydantic import Field, SecretStr
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import API_BASE_PATTERN, PLAIN_URL_PATTERN, own_credentials, previous_secret_field
 from domain.facts import Trust
 
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
-URL_PATTERN = r"^https?://[^\s?#@]+$"
 CERTIFICATE_PATTERN = r"^-----BEGIN CERTIFICATE-----"
 
 
@@ -42,7 +40,7 @@ class SwishCredentials(CredentialsModel):
         description="What Swish's own servers are checked by, as PEM text. Otherwise the system's certificates count.",
     )
     callback_url: str = Field(
-        pattern=URL_PATTERN,
+        pattern=PLAIN_URL_PATTERN,
         title="Callback URL",
         description="The public address of this account's callbacks. Swish wants https on port 443, and sends no SNI.",
     )
@@ -51,11 +49,9 @@ class SwishCredentials(CredentialsModel):
         title="Callback secret",
         description="A random text of your own. Requests carry identifiers made with it, which callbacks repeat.",
     )
-    previous_callback_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous callback secret",
-        description="Still accepted after a change, for requests that were made before it.",
+    previous_callback_secret: SecretStr | None = previous_secret_field(
+        "Previous callback secret",
+        "Still accepted after a change, for requests that were made before it.",
     )
     api_base: str | None = Field(
         default=None,
@@ -70,9 +66,7 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from connectors.swish.client import SwishConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, SwishCredentials):
-        raise InvalidInput("these are not credentials for Swish", field="credentials")
-    return SwishConnector(credentials)
+    return SwishConnector(own_credentials(SwishCredentials, credentials, "Swish"))
 
 
 REGISTRATION = Registration(

@@ -7,25 +7,25 @@ refunds ask for, and names the capture.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from typing import Unpack
 
+from connectors.amounts import read_decimal, written_out
+from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
     MAX_REASON_LENGTH,
     Payload,
-    api_fact_id,
     optional_identifier,
+    optional_moment,
     optional_text,
     require_identifier,
+    unmapped_status,
 )
 from connectors.swish.names import payment_id_in
-from domain.errors import InvalidMoney, MalformedPayload
+from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind, Trust
-from domain.money import to_minor
 
 GATEWAY = "swish"
 CURRENCY = "SEK"
-LONGEST_AMOUNT = 20
-"""Powers of ten. What is longer is no amount of money, and would only be written out at length."""
 
 _KINDS: Mapping[tuple[str, str], FactKind] = {
     ("payment", "CREATED"): FactKind.REQUIRES_ACTION,
@@ -66,35 +66,21 @@ class Source:
     payment_id: str | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def fact(
-        self,
-        kind: FactKind,
-        item: Payload,
-        names: tuple[str, ...],
-        *,
-        movement: str | None = None,
-        money: tuple[int, str] | None = None,
-        reason: str | None = None,
-    ) -> Fact:
+    def fact(self, kind: FactKind, item: Payload, names: tuple[str, ...], **details: Unpack[FactDetails]) -> Fact:
         """Build a fact about a payment request or a refund."""
-        amount_minor, currency = money or (None, None)
         item_id = require_identifier(item, "id")
         own_reference = item.get("payeePaymentReference") or item.get("payerPaymentReference")
-        event_id = api_fact_id(movement or item_id, kind, amount_minor, reason)
-        return Fact(
-            gateway=GATEWAY,
-            account=self.account,
-            gateway_event_id=f"{item_id}:{item.get('status')}" if self.is_callback else event_id,
-            kind=kind,
-            provider_reference=names[0],
-            related_references=names[1:],
-            occurred_at=_moment(item.get("datePaid")) or self.at,
-            trust=Trust.HINT if self.is_callback else Trust.SIGNED,
-            amount_minor=amount_minor,
-            currency=currency,
-            movement_reference=movement,
+        return build_fact(
+            GATEWAY,
+            self.account,
+            kind,
+            names,
+            optional_moment(item.get("datePaid"), zone=UTC, field="datePaid") or self.at,
+            event_id=f"{item_id}:{item.get('status')}" if self.is_callback else None,
+            subject=details.get("movement") or item_id,
             payment_id=payment_id_in(own_reference, self.payment_id),
-            reason=reason,
+            trust=Trust.HINT if self.is_callback else Trust.SIGNED,
+            **details,
         )
 
 
@@ -119,7 +105,7 @@ def fact_of_payment(payment: Payload, source: Source) -> Fact:
             raise MalformedPayload("a payment request is paid and has no reference of the bank's")
         return source.fact(kind, payment, names, movement=bank_reference, money=read_money(payment))
     if kind is None:
-        return source.fact(FactKind.IGNORED, payment, names, reason=optional_text(f"unmapped status {status}"))
+        return source.fact(FactKind.IGNORED, payment, names, reason=unmapped_status(status))
     reason = _reason_of(payment, status) if kind in {FactKind.FAILED, FactKind.CANCELLED} else None
     return source.fact(kind, payment, names, reason=reason)
 
@@ -131,7 +117,7 @@ def fact_of_refund(refund: Payload, source: Source) -> Fact:
     refund_id, original = require_identifier(refund, "id"), require_identifier(refund, "originalPaymentReference")
     names = tuple(filter(None, (source.payment, original)))
     if kind is None:
-        return source.fact(FactKind.IGNORED, refund, names, reason=optional_text(f"unmapped status {status}"))
+        return source.fact(FactKind.IGNORED, refund, names, reason=unmapped_status(status))
     reason = _reason_of(refund, status) if kind is FactKind.REFUND_FAILED else None
     return source.fact(kind, refund, names, movement=refund_id, money=read_money(refund), reason=reason)
 
@@ -143,33 +129,9 @@ def read_money(item: Payload) -> tuple[int, str]:
     """
     if item.get("currency") != CURRENCY:
         raise MalformedPayload(f"an amount at Swish is in {CURRENCY}", field="currency")
-    try:
-        amount_minor = to_minor(_decimal_text(item.get("amount")), CURRENCY)
-    except InvalidMoney as error:
-        raise MalformedPayload(f"the amount cannot be read: {error.message}", field="amount") from error
-    if amount_minor < 0:
-        raise MalformedPayload("the amount is below zero", field="amount")
-    return amount_minor, CURRENCY
-
-
-def _decimal_text(amount: object) -> object:
-    if type(amount) is int:
-        return str(amount)
-    if isinstance(amount, Decimal) and abs(amount.adjusted()) < LONGEST_AMOUNT:
-        return f"{amount:f}"
-    return amount
+    return read_decimal(written_out(item.get("amount")), CURRENCY)
 
 
 def _reason_of(item: Payload, status: str) -> str:
     code, message = optional_text(item.get("errorCode")) or status, optional_text(item.get("errorMessage"))
     return f"{code}: {message}"[:MAX_REASON_LENGTH] if message else code
-
-
-def _moment(text: object) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        told = datetime.fromisoformat(str(text))
-    except ValueError as error:
-        raise MalformedPayload("a time is not in ISO 8601", field="datePaid") from error
-    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)

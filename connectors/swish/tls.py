@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from connectors.outcomes import CREDENTIALS_REFUSED
 from connectors.swish.errors import GATEWAY_NAME
 from connectors.swish.registration import SwishCredentials
 from domain.errors import GatewayRejected
@@ -35,7 +36,7 @@ def client_context(credentials: SwishCredentials) -> ssl.SSLContext:
     except (ValueError, TypeError, UnsupportedAlgorithm, ssl.SSLError):
         # The cause may quote the key.
         text = f"{GATEWAY_NAME}: the client certificate, its key or the CA certificates cannot be used"
-        raise GatewayRejected(text, code="credentials_refused") from None
+        raise GatewayRejected(text, code=CREDENTIALS_REFUSED) from None
     return context
 
 

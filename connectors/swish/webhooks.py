@@ -4,13 +4,13 @@ Swish signs nothing and shows no certificate; it only repeats, in a header, what
 proves which request a callback is about, not what has become of it: so the request is read back.
 """
 
-import hmac
 from collections.abc import Sequence
 
-from connectors.base import Callback, only_header
+from connectors.base import Callback
+from connectors.callback_proofs import is_one_of, require_header, usable_secrets
 from connectors.payloads import Payload, parse_object, require_identifier
 from connectors.swish.names import callback_identifier
-from domain.errors import MalformedPayload, VerificationFailed
+from domain.errors import VerificationFailed
 
 IDENTIFIER_HEADER = "callbackidentifier"
 
@@ -21,18 +21,10 @@ def verify_identifier(callback: Callback, secrets: Sequence[str]) -> Payload:
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`, and
     MalformedPayload for a body that does not say what it is about.
     """
-    usable = [secret for secret in secrets if secret.strip()]
-    if not usable or not secrets[0].strip():
-        raise VerificationFailed("no callback secret is set for Swish", code="secret_missing")
-    told = only_header(callback.headers, IDENTIFIER_HEADER)
-    if told is None:
-        raise VerificationFailed(f"the header {IDENTIFIER_HEADER} must come exactly once", code="signature_missing")
-    try:
-        item = parse_object(callback.body.decode())
-    except UnicodeDecodeError as error:
-        raise MalformedPayload("the callback is not UTF-8") from error
+    usable = usable_secrets(secrets, "callback secret", "Swish")
+    told = require_header(callback, IDENTIFIER_HEADER)
+    item = parse_object(callback.body)
     instruction = require_identifier(item, "id")
-    identifiers = (callback_identifier(secret, instruction) for secret in usable)
-    if not any(hmac.compare_digest(identifier.encode(), told.encode()) for identifier in identifiers):
+    if not is_one_of(told, (callback_identifier(secret, instruction) for secret in usable)):
         raise VerificationFailed("the callback's identifier is not the request's", code="signature_invalid")
     return item

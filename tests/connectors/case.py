@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import SecretStr
@@ -19,6 +19,10 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 ACCOUNT = "acme"
 SIGNED_AT = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 """When every callback of the suite was signed and received, unless a test says otherwise."""
+
+
+Credentials = TypeVar("Credentials", bound=CredentialsModel)
+Connector = TypeVar("Connector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +84,13 @@ class Proof(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeaderProof:
-    """A proof in a header."""
+    """A proof in a header.
+
+    `required_at_the_door` is False where the door, which knows no accounts, cannot ask for it.
+    """
 
     name: str
+    required_at_the_door: bool = True
 
     def read(self, delivery: Delivery) -> str:
         """The header's value."""
@@ -123,6 +131,18 @@ class QueryProof:
     def _with(self, delivery: Delivery, parameters: Sequence[tuple[str, str]]) -> Delivery:
         path = delivery.target.partition("?")[0]
         return replace(delivery, target=f"{path}?{urlencode(parameters)}")
+
+
+def connects(
+    model: type[Credentials], connector: Callable[[Credentials, Timeouts], Connector]
+) -> Callable[[CredentialsModel, Timeouts], Connector]:
+    """Return what builds a gateway's connector with timeouts of the test's choice."""
+
+    def connect(credentials: CredentialsModel, timeouts: Timeouts) -> Connector:
+        assert isinstance(credentials, model)
+        return connector(credentials, timeouts)
+
+    return connect
 
 
 class Captured(Protocol):

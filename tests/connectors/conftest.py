@@ -8,15 +8,25 @@ import httpx
 import pytest
 
 from connectors.base import Capability
+from connectors.paypal.client import PayPalConnector
+from connectors.paypal.registration import PayPalCredentials
+from connectors.phonepe.client import PhonePeConnector
 from connectors.razorpay.client import RazorpayConnector
 from connectors.registry import registrations
 from connectors.stripe.client import StripeConnector
 from devstack.gateways.razorpay import KEY_ID, KEY_SECRET
 from tests.connectors.case import GatewayCases
+from tests.connectors.cases.paypal import SIGNER
 from tests.connectors.keyed_stripe import Control
 from tests.connectors.keyed_stripe import connect as at_keyed_stripe
 from tests.connectors.local_razorpay import Payer
 from tests.connectors.local_razorpay import connect as at_razorpay
+from tests.gateways.paypal import LocalPayPal
+from tests.gateways.paypal_payer import connected as at_paypal
+from tests.gateways.paypal_payer import credentials_at, listening
+from tests.gateways.phonepe_payer import Payer as PhonePePayer
+from tests.gateways.phonepe_payer import connected_to as at_phonepe
+from tests.gateways.phonepe_payer import payer_at
 from tests.gateways.serving import serving
 
 WITH_AN_API = [item.key for item in registrations() if item.has(Capability.VERIFIES_WEBHOOKS)]
@@ -80,6 +90,53 @@ async def payer(local_razorpay: str) -> AsyncIterator[Payer]:
     """The other side of the local Razorpay."""
     async with httpx.AsyncClient(base_url=local_razorpay, auth=(KEY_ID, KEY_SECRET)) as http:
         yield Payer(http)
+
+
+@pytest.fixture
+def local_paypal() -> LocalPayPal:
+    """A new local PayPal."""
+    return LocalPayPal(SIGNER)
+
+
+@pytest.fixture
+async def paypal_url(local_paypal: LocalPayPal) -> AsyncIterator[str]:
+    """Its URL."""
+    async with listening(local_paypal) as url:
+        yield url
+
+
+@pytest.fixture
+def paypal_credentials(paypal_url: str) -> PayPalCredentials:
+    """An account's credentials there."""
+    return credentials_at(paypal_url, SIGNER.authority.pem())
+
+
+@pytest.fixture
+async def paypal(paypal_credentials: PayPalCredentials) -> AsyncIterator[PayPalConnector]:
+    """A connector there."""
+    async with at_paypal(paypal_credentials) as connector:
+        yield connector
+
+
+@pytest.fixture(scope="module")
+def local_phonepe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a local PhonePe."""
+    with serving("tests.gateways.phonepe", tmp_path_factory.mktemp("phonepe")) as url:
+        yield url
+
+
+@pytest.fixture
+async def phonepe(local_phonepe: str) -> AsyncIterator[PhonePeConnector]:
+    """A connector there."""
+    async with at_phonepe(local_phonepe) as connector:
+        yield connector
+
+
+@pytest.fixture
+async def phonepe_payer(local_phonepe: str) -> AsyncIterator[PhonePePayer]:
+    """The other side of it."""
+    async with payer_at(local_phonepe) as payer:
+        yield payer
 
 
 @pytest.fixture

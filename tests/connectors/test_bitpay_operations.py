@@ -11,8 +11,8 @@ import pytest
 
 from connectors.base import MovementRequest, OrderRequest, StatusRequest
 from connectors.bitpay.api import guid_of
-from connectors.bitpay.client import BitpayConnector
-from connectors.bitpay.registration import BitpayCredentials
+from connectors.bitpay.client import BitPayConnector
+from connectors.bitpay.registration import BitPayCredentials
 from connectors.bitpay.status import read_number
 from connectors.outcomes import Timeouts
 from connectors.payloads import parse_object
@@ -34,7 +34,7 @@ def local_bitpay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def connector(local_bitpay: str) -> AsyncIterator[BitpayConnector]:
+async def connector(local_bitpay: str) -> AsyncIterator[BitPayConnector]:
     connector = at(local_bitpay)
     yield connector
     await connector.aclose()
@@ -46,7 +46,7 @@ async def control(local_bitpay: str) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-def at(url: str, timeouts: Timeouts | None = None, more: Mapping[str, object] | None = None) -> BitpayConnector:
+def at(url: str, timeouts: Timeouts | None = None, more: Mapping[str, object] | None = None) -> BitPayConnector:
     values = {
         "pos_token": POS_TOKEN,
         "merchant_token": MERCHANT_TOKEN,
@@ -56,7 +56,7 @@ def at(url: str, timeouts: Timeouts | None = None, more: Mapping[str, object] | 
         "api_base": url,
         **(more or {}),
     }
-    return BitpayConnector(BitpayCredentials.model_validate(values), timeouts)
+    return BitPayConnector(BitPayCredentials.model_validate(values), timeouts)
 
 
 def order(key: str, *, amount_minor: int = 1099, currency: str = "USD", manual_capture: bool = False) -> OrderRequest:
@@ -84,7 +84,7 @@ def movement(reference: str, key: str, amount_minor: int = 500, currency: str = 
     )
 
 
-async def facts_at(connector: BitpayConnector, reference: str) -> tuple[Fact, ...]:
+async def facts_at(connector: BitPayConnector, reference: str) -> tuple[Fact, ...]:
     request = StatusRequest(payment_id="payment-1", account=ACCOUNT, provider_reference=reference)
     return (await connector.fetch_status(request)).facts
 
@@ -109,7 +109,7 @@ async def moved(control: httpx.AsyncClient, kind: str) -> int:
 
 @pytest.mark.parametrize(("amount_minor", "currency"), [(1099, "USD"), (1200, "JPY"), (1, "EUR"), (123_456_789, "GBP")])
 async def test_an_invoice_is_created_paid_and_read_back(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str, amount_minor: int, currency: str
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str, amount_minor: int, currency: str
 ) -> None:
     created = await connector.create_order(order(key, amount_minor=amount_minor, currency=currency))
 
@@ -124,7 +124,7 @@ async def test_an_invoice_is_created_paid_and_read_back(
 
 @pytest.mark.parametrize(("outcome", "kind"), [("failed", FactKind.FAILED), ("cancelled", FactKind.CANCELLED)])
 async def test_an_invoice_that_is_not_paid_moves_no_money(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str, outcome: str, kind: FactKind
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str, outcome: str, kind: FactKind
 ) -> None:
     created = await connector.create_order(order(key))
 
@@ -134,7 +134,7 @@ async def test_an_invoice_that_is_not_paid_moves_no_money(
 
 
 async def test_the_same_key_again_finds_its_invoice(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str
 ) -> None:
     before = await moved(control, "invoice")
 
@@ -160,7 +160,7 @@ async def test_an_invoice_whose_answer_was_lost_is_found_again(
 
 
 async def test_refunds_are_pending_until_they_are_sent(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str
 ) -> None:
     reference = (await connector.create_order(order(key))).provider_reference
     await pay(control, reference)
@@ -182,7 +182,7 @@ async def test_refunds_are_pending_until_they_are_sent(
 
 
 async def test_more_than_is_left_is_not_refunded(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str
 ) -> None:
     reference = (await connector.create_order(order(key))).provider_reference
     with pytest.raises(GatewayRejected, match="the invoice is new"):
@@ -215,7 +215,7 @@ async def test_a_refund_whose_answer_was_lost_is_found_again_and_seen(
 
 
 async def test_an_invoice_is_cancelled_until_it_is_paid(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str
 ) -> None:
     unpaid = (await connector.create_order(order(key))).provider_reference
     paid = (await connector.create_order(order(f"{key}-paid"))).provider_reference
@@ -252,7 +252,7 @@ async def test_without_a_merchant_token_invoices_are_made_and_read_but_not_given
     ],
 )
 async def test_other_credentials_are_refused_and_not_told(
-    local_bitpay: str, connector: BitpayConnector, control: httpx.AsyncClient, key: str, more: dict[str, str]
+    local_bitpay: str, connector: BitPayConnector, control: httpx.AsyncClient, key: str, more: dict[str, str]
 ) -> None:
     reference = (await connector.create_order(order(key))).provider_reference
     await pay(control, reference)
@@ -346,7 +346,7 @@ async def test_manual_capture_is_refused() -> None:
 
 
 async def test_a_payment_id_that_is_too_long_for_an_order_is_echoed_all_the_same(
-    connector: BitpayConnector, control: httpx.AsyncClient, key: str
+    connector: BitPayConnector, control: httpx.AsyncClient, key: str
 ) -> None:
     payment_id = key + "p" * (200 - len(key))
 

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from connectors.base import Callback, Headers
-from connectors.bitpay.client import BitpayConnector
-from connectors.bitpay.registration import BitpayCredentials
+from connectors.bitpay.client import BitPayConnector
+from connectors.bitpay.registration import BitPayCredentials
 from connectors.bitpay.signing import identity_of, read_key, sign
 from connectors.bitpay.webhooks import verify_signature
 from domain.errors import VerificationFailed
@@ -35,8 +35,8 @@ def code_of_refusal(body: bytes, headers: Headers, *, accepts_unsigned: bool = F
     return refusal.value.code
 
 
-def connector(**changes: object) -> BitpayConnector:
-    return BitpayConnector(BitpayCredentials.model_validate({**CASES.credentials, **changes}))
+def connector(**changes: object) -> BitPayConnector:
+    return BitPayConnector(BitPayCredentials.model_validate({**CASES.credentials, **changes}))
 
 
 @pytest.mark.parametrize("accepts_unsigned", [False, True])
@@ -150,7 +150,7 @@ def test_what_is_no_key_of_the_curve_is_refused_and_not_told(text: str) -> None:
 
     assert "secret" not in str(refusal.value)
     with pytest.raises(ValidationError):
-        BitpayCredentials.model_validate({**CASES.credentials, "private_key": text})
+        BitPayCredentials.model_validate({**CASES.credentials, "private_key": text})
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,6 @@ def test_what_is_no_key_of_the_curve_is_refused_and_not_told(text: str) -> None:
 )
 def test_credentials_that_do_not_fit_together_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        BitpayCredentials.model_validate({**MINIMAL, **change})
+        BitPayCredentials.model_validate({**MINIMAL, **change})
 
-    assert BitpayCredentials.model_validate(MINIMAL).environment == "live"
+    assert BitPayCredentials.model_validate(MINIMAL).environment == "live"

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from connectors.http_client import GatewayResponse
-from connectors.paypal.errors import check_success, object_of
+from connectors.paypal.errors import check_answer, payload_of
 from domain.errors import GatewayDeclined, GatewayError, GatewayRejected, GatewayUnavailable, OutcomeUnknown
 
 
 def refusal(status_code: int, body: object) -> GatewayError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     with pytest.raises(GatewayError) as failure:
-        check_success(GatewayResponse(status_code, {}, content))
+        check_answer(GatewayResponse(status_code, {}, content))
     return failure.value
 
 
@@ -74,4 +74,4 @@ def test_a_message_without_details_is_told_as_it_is() -> None:
 
 def test_a_success_without_an_object_is_unknown() -> None:
     with pytest.raises(OutcomeUnknown):
-        object_of(check_success(GatewayResponse(200, {}, b"[]")))
+        payload_of(check_answer(GatewayResponse(200, {}, b"[]")))

@@ -15,49 +15,23 @@ from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.paypal import AUTHORIZATION, AUTHORIZED_ORDER, CASES, ORDER, SIGNER
 from tests.connectors.fault_server import Fault, answers, fault_server
 from tests.gateways.paypal import LocalPayPal
-from tests.gateways.paypal_payer import IMPATIENT, connected, credentials_at, fail_next, listening, order, status
+from tests.gateways.paypal_payer import IMPATIENT, connected, credentials_at, fail_next, order, status
 
 
 @pytest.fixture
-def gateway() -> LocalPayPal:
-    """A new local PayPal."""
-    return LocalPayPal(SIGNER)
-
-
-@pytest.fixture
-async def url(gateway: LocalPayPal) -> AsyncIterator[str]:
-    """Its URL."""
-    async with listening(gateway) as url:
-        yield url
-
-
-@pytest.fixture
-def credentials(url: str) -> PayPalCredentials:
-    """An account's credentials there."""
-    return credentials_at(url, SIGNER.authority.pem())
-
-
-@pytest.fixture
-async def paypal(credentials: PayPalCredentials) -> AsyncIterator[PayPalConnector]:
-    """The connector under test."""
-    async with connected(credentials) as connector:
-        yield connector
-
-
-@pytest.fixture
-async def authorized(paypal: PayPalConnector, gateway: LocalPayPal) -> Fact:
+async def authorized(paypal: PayPalConnector, local_paypal: LocalPayPal) -> Fact:
     """The authorization of 10.00 USD on a new order."""
     reference = (await paypal.create_order(order(manual_capture=True, idempotency_key="create-2"))).provider_reference
-    gateway.pay(reference, "paid")
+    local_paypal.pay(reference, "paid")
     (fact,) = (await paypal.fetch_status(status(reference))).facts
     return fact
 
 
 @pytest.fixture
-async def captured(paypal: PayPalConnector, gateway: LocalPayPal) -> Fact:
+async def captured(paypal: PayPalConnector, local_paypal: LocalPayPal) -> Fact:
     """The capture of 10.00 USD on a new order."""
     reference = (await paypal.create_order(order())).provider_reference
-    gateway.pay(reference, "paid")
+    local_paypal.pay(reference, "paid")
     (fact,) = (await paypal.fetch_status(status(reference))).facts
     return fact
 
@@ -94,7 +68,7 @@ async def read(paypal: PayPalConnector, fact: Fact) -> GatewayAnswer:
 
 @pytest.mark.parametrize("names_it", [True, False])
 async def test_an_authorization_is_captured_as_a_whole_and_closed(
-    paypal: PayPalConnector, gateway: LocalPayPal, authorized: Fact, names_it: bool
+    paypal: PayPalConnector, local_paypal: LocalPayPal, authorized: Fact, names_it: bool
 ) -> None:
     request = movement(authorized, 1000, authorization=authorized.movement_reference if names_it else None)
 
@@ -105,19 +79,19 @@ async def test_an_authorization_is_captured_as_a_whole_and_closed(
     assert (fact.kind, fact.amount_minor, fact.payment_id) == (FactKind.CAPTURED, 1000, "payment-1")
     assert fact.related_references == (authorized.movement_reference, fact.movement_reference)
     assert answer.facts == again.facts
-    assert gateway.state.payments[str(fact.movement_reference)]["final_capture"] is True
-    assert gateway.movements == {"authorization": 1, "capture": 1}
+    assert local_paypal.state.payments[str(fact.movement_reference)]["final_capture"] is True
+    assert local_paypal.movements == {"authorization": 1, "capture": 1}
     assert fact in (await read(paypal, authorized)).facts
 
 
 async def test_an_authorization_is_captured_in_parts(
-    paypal: PayPalConnector, gateway: LocalPayPal, authorized: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, authorized: Fact
 ) -> None:
     name = authorized.movement_reference
     parts = [await paypal.capture(movement(authorized, part, f"c-{part}", authorization=name)) for part in (300, 700)]
 
     assert [said(part) for part in parts] == [[(FactKind.CAPTURED, 300)], [(FactKind.CAPTURED, 700)]]
-    final = [each["final_capture"] for each in gateway.state.payments.values() if each["kind"] == "capture"]
+    final = [each["final_capture"] for each in local_paypal.state.payments.values() if each["kind"] == "capture"]
     assert final == [False, False]
     assert said(await read(paypal, authorized)) == [
         (FactKind.AUTHORIZED, 1000),
@@ -129,41 +103,45 @@ async def test_an_authorization_is_captured_in_parts(
 
 
 async def test_a_capture_without_an_answer_is_unknown_and_captured_once_when_it_is_repeated(
-    url: str, credentials: PayPalCredentials, paypal: PayPalConnector, gateway: LocalPayPal, authorized: Fact
+    paypal_url: str,
+    paypal_credentials: PayPalCredentials,
+    paypal: PayPalConnector,
+    local_paypal: LocalPayPal,
+    authorized: Fact,
 ) -> None:
     request = movement(authorized, 1000, authorization=authorized.movement_reference)
-    await fail_next(url, "silent_after")
-    async with connected(credentials, IMPATIENT) as impatient:
+    await fail_next(paypal_url, "silent_after")
+    async with connected(paypal_credentials, IMPATIENT) as impatient:
         with pytest.raises(OutcomeUnknown):
             await impatient.capture(request)
 
     assert said(await paypal.capture(request)) == [(FactKind.CAPTURED, 1000)]
-    await fail_next(url, "delivered_twice")
+    await fail_next(paypal_url, "delivered_twice")
     assert said(await paypal.capture(request)) == [(FactKind.CAPTURED, 1000)]
-    assert gateway.movements["capture"] == 1
+    assert local_paypal.movements["capture"] == 1
 
 
 async def test_a_capture_that_waits_is_under_way_until_it_is_settled(
-    paypal: PayPalConnector, gateway: LocalPayPal, authorized: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, authorized: Fact
 ) -> None:
-    gateway.state.held.add("capture")
+    local_paypal.state.held.add("capture")
 
     waiting = await paypal.capture(movement(authorized, 1000, authorization=authorized.movement_reference))
-    gateway.settle()
+    local_paypal.settle()
 
     assert said(waiting) == [(FactKind.PROCESSING, None)]
     assert said(await read(paypal, authorized)) == [(FactKind.AUTHORIZED, 1000), (FactKind.CAPTURED, 1000)]
 
 
 async def test_without_an_open_authorization_there_is_nothing_to_capture(
-    paypal: PayPalConnector, gateway: LocalPayPal, captured: Fact, authorized: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, captured: Fact, authorized: Fact
 ) -> None:
     with pytest.raises(GatewayRejected, match="has no authorization"):
         await paypal.capture(movement(captured, 1000))
     with pytest.raises(GatewayRejected, match="has no authorization"):
         await paypal.capture(movement(authorized, 1000, authorization="0VF52814937998046"))
 
-    assert gateway.movements == {"authorization": 1, "capture": 1}
+    assert local_paypal.movements == {"authorization": 1, "capture": 1}
 
 
 @pytest.mark.parametrize("status_told", ["DECLINED", "FAILED"])
@@ -183,14 +161,14 @@ async def test_an_order_whose_authorization_has_no_amount_is_not_captured() -> N
 
 @pytest.mark.parametrize("names_it", [True, False])
 async def test_an_authorization_is_let_go(
-    paypal: PayPalConnector, gateway: LocalPayPal, authorized: Fact, names_it: bool
+    paypal: PayPalConnector, local_paypal: LocalPayPal, authorized: Fact, names_it: bool
 ) -> None:
     name = authorized.movement_reference if names_it else None
 
     answer = await paypal.void(movement(authorized, 0, authorization=name))
 
     assert said(answer) == [(FactKind.CANCELLED, None)]
-    assert gateway.movements == {"authorization": 1, "void": 1}
+    assert local_paypal.movements == {"authorization": 1, "void": 1}
     assert said(await read(paypal, authorized)) == [(FactKind.CANCELLED, None)]
 
 
@@ -210,7 +188,7 @@ async def test_an_order_that_nobody_has_approved_has_nothing_to_let_go(paypal: P
 
 
 async def test_a_capture_is_refunded_in_parts_and_each_part_once(
-    paypal: PayPalConnector, gateway: LocalPayPal, captured: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, captured: Fact
 ) -> None:
     name = captured.movement_reference
     first = movement(captured, 400, "refund-1", capture=name, reason="the size was wrong")
@@ -221,8 +199,8 @@ async def test_a_capture_is_refunded_in_parts_and_each_part_once(
     (fact,) = answers_to_first[0].facts
     assert (fact.kind, fact.amount_minor, fact.related_references) == (FactKind.REFUNDED, 400, (name,))
     assert answers_to_first[0].facts == answers_to_first[1].facts
-    assert gateway.movements == {"capture": 1, "refund": 2}
-    bodies = [body for (path, _), (body, _) in gateway.answered.items() if path.endswith("/refund")]
+    assert local_paypal.movements == {"capture": 1, "refund": 2}
+    bodies = [body for (path, _), (body, _) in local_paypal.answered.items() if path.endswith("/refund")]
     assert bodies[0]["note_to_payer"] == "the size was wrong"
     assert {body["custom_id"] for body in bodies} == {"payment-1"}
     known = (await read(paypal, captured)).facts
@@ -239,32 +217,36 @@ async def test_a_capture_is_refunded_in_parts_and_each_part_once(
 
 
 async def test_a_refund_without_an_answer_is_unknown_and_made_once_when_it_is_repeated(
-    url: str, credentials: PayPalCredentials, paypal: PayPalConnector, gateway: LocalPayPal, captured: Fact
+    paypal_url: str,
+    paypal_credentials: PayPalCredentials,
+    paypal: PayPalConnector,
+    local_paypal: LocalPayPal,
+    captured: Fact,
 ) -> None:
     request = movement(captured, 400, capture=captured.movement_reference)
-    await fail_next(url, "silent_after")
-    async with connected(credentials, IMPATIENT) as impatient:
+    await fail_next(paypal_url, "silent_after")
+    async with connected(paypal_credentials, IMPATIENT) as impatient:
         with pytest.raises(OutcomeUnknown):
             await impatient.refund(request)
 
     assert said(await paypal.refund(request)) == [(FactKind.REFUNDED, 400)]
-    assert gateway.movements["refund"] == 1
+    assert local_paypal.movements["refund"] == 1
 
 
 async def test_a_refund_that_waits_is_pending_until_it_is_settled(
-    paypal: PayPalConnector, gateway: LocalPayPal, captured: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, captured: Fact
 ) -> None:
-    gateway.state.held.add("refund")
+    local_paypal.state.held.add("refund")
 
     waiting = await paypal.refund(movement(captured, 400, capture=captured.movement_reference))
-    gateway.settle()
+    local_paypal.settle()
 
     assert said(waiting) == [(FactKind.REFUND_PENDING, 400)]
     assert said(await read(paypal, captured)) == [(FactKind.CAPTURED, 1000), (FactKind.REFUNDED, 400)]
 
 
 async def test_of_several_captures_one_with_enough_left_is_refunded(
-    paypal: PayPalConnector, gateway: LocalPayPal, authorized: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, authorized: Fact
 ) -> None:
     name = authorized.movement_reference
     parts = [await paypal.capture(movement(authorized, part, f"c-{part}", authorization=name)) for part in (300, 700)]
@@ -273,7 +255,7 @@ async def test_of_several_captures_one_with_enough_left_is_refunded(
     refunds = [await paypal.refund(movement(authorized, part, f"r-{part}")) for part in (200, 150, 550)]
 
     assert [answer.facts[0].related_references for answer in refunds] == [(small,), (large,), (large,)]
-    assert gateway.movements["refund"] == 3
+    assert local_paypal.movements["refund"] == 3
     with pytest.raises(GatewayRejected, match="left to refund") as refusal:
         await paypal.refund(movement(authorized, 101, "r-101"))
     assert refusal.value.field == "amount_minor"
@@ -293,12 +275,12 @@ async def test_a_look_up_that_fails_before_a_refund_leaves_nothing_to_be_unsure_
 
 
 async def test_a_dispute_is_found_by_its_capture_and_followed_to_its_end(
-    paypal: PayPalConnector, gateway: LocalPayPal, captured: Fact
+    paypal: PayPalConnector, local_paypal: LocalPayPal, captured: Fact
 ) -> None:
     name = str(captured.movement_reference)
-    gateway.vault.dispute(name, {})
+    local_paypal.vault.dispute(name, {})
     (_, opened) = (await read(paypal, captured)).facts
-    gateway.vault.dispute(
+    local_paypal.vault.dispute(
         name,
         {
             "status": "RESOLVED",
@@ -318,10 +300,10 @@ async def test_a_dispute_is_found_by_its_capture_and_followed_to_its_end(
 
 
 async def test_a_payment_is_read_without_its_disputes_when_the_app_may_not_read_them(
-    paypal: PayPalConnector, gateway: LocalPayPal, captured: Fact, caplog: pytest.LogCaptureFixture
+    paypal: PayPalConnector, local_paypal: LocalPayPal, captured: Fact, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gateway.vault.dispute(str(captured.movement_reference), {})
-    gateway.vault.may_read_disputes = False
+    local_paypal.vault.dispute(str(captured.movement_reference), {})
+    local_paypal.vault.may_read_disputes = False
     with caplog.at_level(logging.WARNING):
         answer = await read(paypal, captured)
 

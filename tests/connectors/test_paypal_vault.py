@@ -1,6 +1,5 @@
 """PayPal's vault: mandates that payers approve, charges without them, and saved payment methods."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -15,37 +14,11 @@ from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.paypal import CASES, SIGNER
 from tests.connectors.fault_server import answers, fault_server
 from tests.gateways.paypal import LocalPayPal
-from tests.gateways.paypal_payer import IMPATIENT, RETURN_URL, connected, credentials_at, fail_next, listening, status
+from tests.gateways.paypal_payer import IMPATIENT, RETURN_URL, connected, credentials_at, fail_next, status
 from tests.gateways.paypal_vault import CARD, CARD_SETUP, DECLINED_CARD, WALLET
 
 STORED_WALLET = {"payment_initiator": "MERCHANT", "usage_pattern": "UNSCHEDULED_POSTPAID", "usage": "SUBSEQUENT"}
 STORED_CARD = {"payment_initiator": "MERCHANT", "payment_type": "UNSCHEDULED", "usage": "SUBSEQUENT"}
-
-
-@pytest.fixture
-def gateway() -> LocalPayPal:
-    """A new local PayPal."""
-    return LocalPayPal(SIGNER)
-
-
-@pytest.fixture
-async def url(gateway: LocalPayPal) -> AsyncIterator[str]:
-    """Its URL."""
-    async with listening(gateway) as url:
-        yield url
-
-
-@pytest.fixture
-def credentials(url: str) -> PayPalCredentials:
-    """An account's credentials there."""
-    return credentials_at(url, SIGNER.authority.pem())
-
-
-@pytest.fixture
-async def paypal(credentials: PayPalCredentials) -> AsyncIterator[PayPalConnector]:
-    """The connector under test."""
-    async with connected(credentials) as connector:
-        yield connector
 
 
 SETUP = MandateRequest(
@@ -68,7 +41,7 @@ CHARGE = MandateChargeRequest(
 
 
 async def test_a_mandate_is_approved_by_the_payer_and_then_charged(
-    paypal: PayPalConnector, gateway: LocalPayPal
+    paypal: PayPalConnector, local_paypal: LocalPayPal
 ) -> None:
     mandate = await paypal.setup_mandate(SETUP)
     charge = replace(
@@ -76,37 +49,39 @@ async def test_a_mandate_is_approved_by_the_payer_and_then_charged(
     )
     with pytest.raises(GatewayRejected, match="is not approved"):
         await paypal.charge_mandate(charge)
-    gateway.pay(mandate.provider_reference, "paid")
+    local_paypal.pay(mandate.provider_reference, "paid")
 
     charged = await paypal.charge_mandate(charge)
     later = await paypal.charge_mandate(replace(charge, payment_id="payment-2", idempotency_key="charge-2"))
 
     assert (mandate.status, mandate.payment_method_reference) == ("pending", None)
     assert mandate.client_parameters["redirect_url"].endswith(mandate.provider_reference)
-    assert gateway.vault.setups[mandate.provider_reference]["customer"]["merchant_customer_id"] == "customer-1"
+    assert local_paypal.vault.setups[mandate.provider_reference]["customer"]["merchant_customer_id"] == "customer-1"
     for answer, payment_id in ((charged, "payment-1"), (later, "payment-2")):
         (fact,) = answer.facts
         assert (fact.kind, fact.amount_minor, fact.payment_id) == (FactKind.CAPTURED, 1200, payment_id)
         assert answer.client_parameters == {}
         assert (await paypal.fetch_status(status(answer.provider_reference, payment_id))).facts == answer.facts
-    assert gateway.movements == {"capture": 2}
-    assert len([token for token in gateway.vault.tokens if token not in {WALLET, CARD, DECLINED_CARD}]) == 1
+    assert local_paypal.movements == {"capture": 2}
+    assert len([token for token in local_paypal.vault.tokens if token not in {WALLET, CARD, DECLINED_CARD}]) == 1
 
 
 async def test_a_mandate_whose_customer_is_not_known_is_charged_by_its_setup_token(
-    paypal: PayPalConnector, gateway: LocalPayPal
+    paypal: PayPalConnector, local_paypal: LocalPayPal
 ) -> None:
     mandate = await paypal.setup_mandate(SETUP)
-    gateway.pay(mandate.provider_reference, "paid")
+    local_paypal.pay(mandate.provider_reference, "paid")
 
     charge = replace(CHARGE, mandate_reference=mandate.provider_reference)
     await paypal.charge_mandate(charge)
     await paypal.charge_mandate(charge)
 
-    assert gateway.movements == {"capture": 1}
+    assert local_paypal.movements == {"capture": 1}
 
 
-async def test_a_mandate_of_an_approved_token_is_active_at_once(paypal: PayPalConnector, gateway: LocalPayPal) -> None:
+async def test_a_mandate_of_an_approved_token_is_active_at_once(
+    paypal: PayPalConnector, local_paypal: LocalPayPal
+) -> None:
     request = replace(SETUP, payment_method_token=CARD_SETUP)
 
     mandate, again = [await paypal.setup_mandate(request) for _ in range(2)]
@@ -114,64 +89,66 @@ async def test_a_mandate_of_an_approved_token_is_active_at_once(paypal: PayPalCo
 
     assert mandate == again
     assert (mandate.status, mandate.provider_reference) == ("active", mandate.payment_method_reference)
-    assert gateway.movements == {"capture": 1}
+    assert local_paypal.movements == {"capture": 1}
 
 
-async def test_a_mandate_needs_a_page_to_come_back_to(url: str, paypal: PayPalConnector, gateway: LocalPayPal) -> None:
+async def test_a_mandate_needs_a_page_to_come_back_to(
+    paypal_url: str, paypal: PayPalConnector, local_paypal: LocalPayPal
+) -> None:
     request = replace(SETUP, return_url=None)
     with pytest.raises(GatewayRejected) as refusal:
         await paypal.setup_mandate(request)
-    async with connected(credentials_at(url, SIGNER.authority.pem(), return_url=RETURN_URL)) as with_page:
+    async with connected(credentials_at(paypal_url, SIGNER.authority.pem(), return_url=RETURN_URL)) as with_page:
         mandate = await with_page.setup_mandate(request)
 
     assert refusal.value.field == "return_url"
-    assert list(gateway.vault.setups) == [CARD_SETUP, mandate.provider_reference]
+    assert list(local_paypal.vault.setups) == [CARD_SETUP, mandate.provider_reference]
 
 
 @pytest.mark.parametrize(("token", "stored"), [(WALLET, STORED_WALLET), (CARD, STORED_CARD)])
 async def test_a_charge_says_that_the_payer_is_not_there(
-    paypal: PayPalConnector, gateway: LocalPayPal, token: str, stored: dict[str, str]
+    paypal: PayPalConnector, local_paypal: LocalPayPal, token: str, stored: dict[str, str]
 ) -> None:
     await paypal.charge_mandate(replace(CHARGE, payment_method_reference=token, description="Coffee in May"))
 
-    ((body, _),) = gateway.answered.values()
+    ((body, _),) = local_paypal.answered.values()
     ((_, details),) = body["payment_source"].items()
     assert details == {"vault_id": token, "stored_credential": stored}
     (unit,) = body["purchase_units"]
     assert (unit["invoice_id"], unit["custom_id"], unit["description"]) == ("payment-1", "payment-1", "Coffee in May")
 
 
-async def test_a_charge_that_is_declined_moves_nothing(paypal: PayPalConnector, gateway: LocalPayPal) -> None:
+async def test_a_charge_that_is_declined_moves_nothing(paypal: PayPalConnector, local_paypal: LocalPayPal) -> None:
     with pytest.raises(GatewayDeclined, match="response code 5120"):
         await paypal.charge_mandate(replace(CHARGE, payment_method_reference=DECLINED_CARD))
 
-    assert gateway.movements == {}
+    assert local_paypal.movements == {}
 
 
 async def test_a_charge_without_an_answer_is_unknown_and_charged_once_when_it_is_repeated(
-    url: str, credentials: PayPalCredentials, paypal: PayPalConnector, gateway: LocalPayPal
+    paypal_url: str, paypal_credentials: PayPalCredentials, paypal: PayPalConnector, local_paypal: LocalPayPal
 ) -> None:
     charge = replace(CHARGE, payment_method_reference=CARD)
-    await fail_next(url, "silent_after")
-    async with connected(credentials, IMPATIENT) as impatient:
+    await fail_next(paypal_url, "silent_after")
+    async with connected(paypal_credentials, IMPATIENT) as impatient:
         with pytest.raises(OutcomeUnknown):
             await impatient.charge_mandate(charge)
 
     assert (await paypal.charge_mandate(charge)).facts[0].kind is FactKind.CAPTURED
-    assert gateway.movements == {"capture": 1}
+    assert local_paypal.movements == {"capture": 1}
 
 
 async def test_a_charge_is_not_repeated_when_paypal_has_forgotten_its_key(
-    paypal: PayPalConnector, gateway: LocalPayPal
+    paypal: PayPalConnector, local_paypal: LocalPayPal
 ) -> None:
     charge = replace(CHARGE, payment_method_reference=CARD)
     await paypal.charge_mandate(charge)
-    gateway.answered.clear()
+    local_paypal.answered.clear()
 
     with pytest.raises(OutcomeUnknown, match="DUPLICATE_INVOICE_ID"):
         await paypal.charge_mandate(charge)
 
-    assert gateway.movements == {"capture": 1}
+    assert local_paypal.movements == {"capture": 1}
 
 
 async def test_a_token_that_could_not_be_made_leaves_the_charge_undone() -> None:
@@ -204,28 +181,28 @@ async def test_an_answer_without_what_is_needed_leaves_the_outcome_unknown(answe
     assert len(server.writes) == 2
 
 
-async def test_a_card_is_kept_and_told_of(paypal: PayPalConnector, gateway: LocalPayPal) -> None:
+async def test_a_card_is_kept_and_told_of(paypal: PayPalConnector, local_paypal: LocalPayPal) -> None:
     request = PaymentMethodRequest(account=ACCOUNT, idempotency_key="save-1", customer_id="me", token=CARD_SETUP)
 
     kept = await paypal.store_payment_method(request)
 
     assert (kept.kind, kept.brand, kept.last_four, kept.expires) == ("card", "visa", "4242", "03/2030")
-    assert kept.customer_reference == gateway.vault.setups[CARD_SETUP]["customer"]["id"]
+    assert kept.customer_reference == local_paypal.vault.setups[CARD_SETUP]["customer"]["id"]
     assert kept == await paypal.store_payment_method(request)
-    assert kept.provider_reference in gateway.vault.tokens
+    assert kept.provider_reference in local_paypal.vault.tokens
 
 
 async def test_a_wallet_that_the_payer_approved_can_be_kept_before_it_is_charged(
-    paypal: PayPalConnector, gateway: LocalPayPal
+    paypal: PayPalConnector, local_paypal: LocalPayPal
 ) -> None:
     mandate = await paypal.setup_mandate(SETUP)
-    gateway.pay(mandate.provider_reference, "paid")
+    local_paypal.pay(mandate.provider_reference, "paid")
     request = PaymentMethodRequest(
         account=ACCOUNT, idempotency_key="save-1", customer_id="me", token=mandate.provider_reference
     )
 
     kept = await paypal.store_payment_method(request)
-    del gateway.vault.setups[mandate.provider_reference]
+    del local_paypal.vault.setups[mandate.provider_reference]
     charge = replace(CHARGE, mandate_reference="gone", customer_reference=mandate.customer_reference)
     charged = await paypal.charge_mandate(charge)
 

@@ -1,63 +1,27 @@
-"""PayPal's proof of a callback: signature, certificate, and PayPal's own word where the certificate cannot be had."""
+"""PayPal's proof of a callback: the signature, and PayPal's own word where the certificate cannot be had."""
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
-from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
 
 from connectors.base import Callback, FetchesProofs
-from connectors.paypal.bounded_cache import BoundedCache
-from connectors.paypal.certificates import KEEP_SECONDS, RETRY_SECONDS, Certificates
 from connectors.paypal.client import PayPalConnector
 from connectors.paypal.postback import question
 from connectors.paypal.registration import PayPalCredentials
 from connectors.paypal.signatures import Transmission, read_transmission, signed_message
-from domain.errors import GatewayUnavailable, InvalidInput, MalformedPayload, VerificationFailed
+from domain.errors import GatewayUnavailable, MalformedPayload, VerificationFailed
 from domain.facts import FactKind, Trust
 from tests.connectors.case import ACCOUNT, SIGNED_AT
 from tests.connectors.cases.paypal import CASES, CERTIFICATE_URL, CREDENTIALS, SIGNER, captured
 from tests.connectors.fault_server import Fault, answers, fault_server, hangs_up
 from tests.gateways.paypal import CERTIFICATE_PATH, WEBHOOK_ID, LocalPayPal
-from tests.gateways.paypal_payer import connected, credentials_at, listening
-from tests.gateways.paypal_signer import SIGNER_NAME, Authority, new_rsa_key
+from tests.gateways.paypal_payer import connected, credentials_at
 
 BODY = captured("12.00", "USD", "payment-1")
 POSTBACK = "/v1/notifications/verify-webhook-signature"
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.seconds
-
-
-@pytest.fixture
-def gateway() -> LocalPayPal:
-    """A new local PayPal."""
-    return LocalPayPal(SIGNER)
-
-
-@pytest.fixture
-async def url(gateway: LocalPayPal) -> AsyncIterator[str]:
-    """Its URL."""
-    async with listening(gateway) as url:
-        yield url
-
-
-@pytest.fixture
-async def paypal(url: str) -> AsyncIterator[PayPalConnector]:
-    """A connector there."""
-    async with connected(credentials_at(url, SIGNER.authority.pem())) as connector:
-        yield connector
 
 
 def callback(
@@ -85,22 +49,22 @@ def test_paypals_published_vector() -> None:
 
 
 async def test_a_callback_is_proven_by_the_certificate_that_it_names(
-    paypal: PayPalConnector, gateway: LocalPayPal, url: str
+    paypal: PayPalConnector, local_paypal: LocalPayPal, paypal_url: str
 ) -> None:
-    delivery = callback(url + CERTIFICATE_PATH)
+    delivery = callback(paypal_url + CERTIFICATE_PATH)
     assert isinstance(paypal, FetchesProofs)
 
     await asyncio.gather(*(paypal.fetch_proof(delivery) for _ in range(5)))
     (fact,) = paypal.parse_callback(delivery)
 
     assert (fact.kind, fact.amount_minor, fact.trust) == (FactKind.CAPTURED, 1200, Trust.HINT)
-    assert gateway.requests == {CERTIFICATE_PATH: 1}
+    assert local_paypal.requests == {CERTIFICATE_PATH: 1}
 
 
 async def test_another_body_of_the_same_crc_proves_why_a_callback_is_only_a_hint(
-    paypal: PayPalConnector, url: str
+    paypal: PayPalConnector, paypal_url: str
 ) -> None:
-    genuine = callback(url + CERTIFICATE_PATH)
+    genuine = callback(paypal_url + CERTIFICATE_PATH)
     dear = captured("99999.00", "USD", "payment-1")
     forged_body = dear[:-1] + b',"x":"' + _filler(dear[:-1] + b',"x":"', b'"}', zlib.crc32(BODY)) + b'"}'
     forged = Callback(account=ACCOUNT, body=forged_body, headers=genuine.headers, received_at=SIGNED_AT)
@@ -111,15 +75,17 @@ async def test_another_body_of_the_same_crc_proves_why_a_callback_is_only_a_hint
     assert [(fact.amount_minor, fact.trust) for fact in facts] == [(9_999_900, Trust.HINT)]
 
 
-async def test_without_the_certificate_nothing_is_proven(paypal: PayPalConnector, url: str) -> None:
+async def test_without_the_certificate_nothing_is_proven(paypal: PayPalConnector, paypal_url: str) -> None:
     with pytest.raises(VerificationFailed, match="not at hand"):
-        paypal.parse_callback(callback(url + CERTIFICATE_PATH))
+        paypal.parse_callback(callback(paypal_url + CERTIFICATE_PATH))
 
 
 @pytest.mark.parametrize("name", ["transmission-id", "transmission-time", "transmission-sig", "cert-url", "auth-algo"])
 @pytest.mark.parametrize("how", ["missing", "empty", "twice"])
-async def test_every_header_must_come_exactly_once(paypal: PayPalConnector, url: str, name: str, how: str) -> None:
-    headers: list[tuple[str, str]] = list(callback(url + CERTIFICATE_PATH).headers)
+async def test_every_header_must_come_exactly_once(
+    paypal: PayPalConnector, paypal_url: str, name: str, how: str
+) -> None:
+    headers: list[tuple[str, str]] = list(callback(paypal_url + CERTIFICATE_PATH).headers)
     (value,) = [value for key, value in headers if key == f"paypal-{name}"]
     if how != "twice":
         headers.remove((f"paypal-{name}", value))
@@ -145,28 +111,28 @@ async def test_every_header_must_come_exactly_once(paypal: PayPalConnector, url:
     ],
 )
 async def test_a_header_that_was_changed_proves_nothing(
-    paypal: PayPalConnector, url: str, name: str, value: str
+    paypal: PayPalConnector, paypal_url: str, name: str, value: str
 ) -> None:
-    await paypal.fetch_proof(callback(url + CERTIFICATE_PATH))
+    await paypal.fetch_proof(callback(paypal_url + CERTIFICATE_PATH))
 
     with pytest.raises(VerificationFailed) as refusal:
-        paypal.parse_callback(callback(url + CERTIFICATE_PATH, changes={name: value}))
+        paypal.parse_callback(callback(paypal_url + CERTIFICATE_PATH, changes={name: value}))
 
     assert refusal.value.code == "signature_invalid"
 
 
 @pytest.mark.parametrize("told", ["yesterday", "2026-01-02T03:00:00", "2026-13-02T03:00:00Z"])
 async def test_a_time_that_cannot_be_read_is_refused_before_anybody_is_asked(
-    paypal: PayPalConnector, gateway: LocalPayPal, url: str, told: str
+    paypal: PayPalConnector, local_paypal: LocalPayPal, paypal_url: str, told: str
 ) -> None:
-    delivery = callback(url + CERTIFICATE_PATH, changes={"paypal-transmission-time": told})
+    delivery = callback(paypal_url + CERTIFICATE_PATH, changes={"paypal-transmission-time": told})
 
     assert await code_of_refusal(paypal, delivery) == "signature_invalid"
-    assert not gateway.requests
+    assert not local_paypal.requests
 
 
-async def test_a_signed_body_that_is_no_text_is_malformed(paypal: PayPalConnector, url: str) -> None:
-    delivery = callback(url + CERTIFICATE_PATH, b'{"id": "\xff"}')
+async def test_a_signed_body_that_is_no_text_is_malformed(paypal: PayPalConnector, paypal_url: str) -> None:
+    delivery = callback(paypal_url + CERTIFICATE_PATH, b'{"id": "\xff"}')
     await paypal.fetch_proof(delivery)
 
     with pytest.raises(MalformedPayload):
@@ -183,9 +149,9 @@ async def test_a_signed_body_that_is_no_text_is_malformed(paypal: PayPalConnecto
     ],
 )
 async def test_a_delivery_may_be_as_old_as_paypals_last_retry(
-    paypal: PayPalConnector, url: str, late: timedelta, code: str | None
+    paypal: PayPalConnector, paypal_url: str, late: timedelta, code: str | None
 ) -> None:
-    genuine = callback(url + CERTIFICATE_PATH)
+    genuine = callback(paypal_url + CERTIFICATE_PATH)
     delivery = Callback(
         account=ACCOUNT, body=genuine.body, headers=genuine.headers, received_at=genuine.received_at + late
     )
@@ -241,120 +207,40 @@ async def test_each_environment_has_hosts_and_a_signer_of_its_own() -> None:
         assert await code_of_refusal(paypal, refused) == "signature_invalid"
 
 
-def chains() -> dict[str, bytes]:
-    """What must not pass for PayPal's certificate."""
-    authority, stranger = SIGNER.authority, Authority()
-    before, after = datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
-    return {
-        "of another authority": stranger.issue(SIGNER.key),
-        "of another authority of the same name": Authority(name=authority.name).issue(SIGNER.key),
-        "with the strange authority beside it": stranger.issue(SIGNER.key) + stranger.pem().encode(),
-        "expired": authority.issue(SIGNER.key, not_after=before),
-        "not valid yet": authority.issue(SIGNER.key, not_before=after),
-        "for another name": authority.issue(SIGNER.key, "www.paypal.com"),
-        "for a name that only begins so": authority.issue(SIGNER.key, f"{SIGNER_NAME}.evil.example"),
-        "with a short key": authority.issue(new_rsa_key(1024)),
-        "with no RSA key": authority.issue(generate_ec_key(SECP256R1())),
-        "the authority itself": authority.pem().encode(),
-        "nothing": b"",
-        "no certificate": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    }
-
-
-@pytest.mark.parametrize("which", chains())
-def test_a_certificate_that_is_not_paypals_is_never_kept(which: str) -> None:
-    certificates = Certificates(PayPalCredentials.model_validate(CREDENTIALS))
-
-    with pytest.raises(GatewayUnavailable, match="cannot be used"):
-        certificates.keep(CERTIFICATE_URL, chains()[which], SIGNED_AT)
-
-    assert certificates.known(CERTIFICATE_URL, SIGNED_AT) is None
-
-
-def test_the_systems_authorities_do_not_vouch_for_ours() -> None:
-    values = {name: value for name, value in CREDENTIALS.items() if name != "certificate_authorities"}
-    certificates = Certificates(PayPalCredentials.model_validate(values))
-
-    with pytest.raises(GatewayUnavailable, match="cannot be used"):
-        certificates.keep(CERTIFICATE_URL, SIGNER.certificate, SIGNED_AT)
-
-
-def test_authorities_that_cannot_be_read_are_refused_when_the_connector_is_built() -> None:
-    unreadable = {**CREDENTIALS, "certificate_authorities": "-----BEGIN CERTIFICATE-----\nAAAA"}
-
-    with pytest.raises(InvalidInput) as refusal:
-        PayPalConnector(PayPalCredentials.model_validate(unreadable))
-
-    assert refusal.value.field == "certificate_authorities"
-
-
-async def test_a_certificate_proves_nothing_outside_of_its_time() -> None:
-    ends = SIGNED_AT + timedelta(days=1)
-    certificates = Certificates(PayPalCredentials.model_validate(CREDENTIALS))
-    certificates.keep(CERTIFICATE_URL, SIGNER.authority.issue(SIGNER.key, not_after=ends), SIGNED_AT)
-
-    assert certificates.known(CERTIFICATE_URL, ends) is not None
-    assert certificates.known(CERTIFICATE_URL, ends + timedelta(seconds=1)) is None
-
-
-async def test_a_certificate_is_fetched_again_after_a_day_and_a_failure_after_a_minute(
-    gateway: LocalPayPal, url: str
-) -> None:
-    clock, address = Clock(), url + CERTIFICATE_PATH
-    certificates = Certificates(credentials_at(url, SIGNER.authority.pem()), clock)
-    try:
-        gateway.certificate_served = "down"
-        for _ in range(2):
-            with pytest.raises(GatewayUnavailable, match="HTTP 503"):
-                await certificates.fetch(address, SIGNED_AT)
-        assert gateway.requests[CERTIFICATE_PATH] == 1
-        gateway.certificate_served = "as it is"
-        clock.seconds += RETRY_SECONDS
-        await certificates.fetch(address, SIGNED_AT)
-        clock.seconds += KEEP_SECONDS - 1
-        await certificates.fetch(address, SIGNED_AT)
-        assert gateway.requests[CERTIFICATE_PATH] == 2
-        clock.seconds += 1
-        await certificates.fetch(address, SIGNED_AT)
-        assert gateway.requests[CERTIFICATE_PATH] == 3
-    finally:
-        await certificates.aclose()
-
-
 async def test_a_certificate_that_paypal_does_not_have_refuses_without_another_question(
-    paypal: PayPalConnector, gateway: LocalPayPal, url: str
+    paypal: PayPalConnector, local_paypal: LocalPayPal, paypal_url: str
 ) -> None:
-    gateway.certificate_served = "missing"
+    local_paypal.certificate_served = "missing"
 
-    codes = {await code_of_refusal(paypal, callback(url + CERTIFICATE_PATH)) for _ in range(3)}
+    codes = {await code_of_refusal(paypal, callback(paypal_url + CERTIFICATE_PATH)) for _ in range(3)}
 
     assert codes == {"signature_invalid"}
-    assert gateway.requests == {CERTIFICATE_PATH: 1}
+    assert local_paypal.requests == {CERTIFICATE_PATH: 1}
 
 
 @pytest.mark.parametrize("served", ["down", "moved", "untrusted"])
 async def test_without_a_certificate_that_can_be_used_paypal_is_asked_about_the_bytes_it_sent(
-    paypal: PayPalConnector, gateway: LocalPayPal, url: str, served: str
+    paypal: PayPalConnector, local_paypal: LocalPayPal, paypal_url: str, served: str
 ) -> None:
-    gateway.certificate_served = served
+    local_paypal.certificate_served = served
     # Written anew, this body would lose its spaces, its escapes and the order of its digits.
     body = BODY.replace(b'"id": "WH-1"', b'"id" :  "WH-1",\n "said": "\\u00e9\\/", "n": 1.10')
 
-    delivery = callback(url + CERTIFICATE_PATH, body)
+    delivery = callback(paypal_url + CERTIFICATE_PATH, body)
     for _ in range(2):
         await paypal.fetch_proof(delivery)
     (fact,) = paypal.parse_callback(delivery)
 
     assert (fact.kind, fact.trust) == (FactKind.CAPTURED, Trust.HINT)
-    assert gateway.requests[POSTBACK] == 1
-    assert f"{CERTIFICATE_PATH}-elsewhere" not in gateway.requests
+    assert local_paypal.requests[POSTBACK] == 1
+    assert f"{CERTIFICATE_PATH}-elsewhere" not in local_paypal.requests
 
 
 async def test_what_paypal_does_not_call_its_own_is_refused(
-    paypal: PayPalConnector, gateway: LocalPayPal, url: str
+    paypal: PayPalConnector, local_paypal: LocalPayPal, paypal_url: str
 ) -> None:
-    gateway.certificate_served = "down"
-    genuine = callback(url + CERTIFICATE_PATH)
+    local_paypal.certificate_served = "down"
+    genuine = callback(paypal_url + CERTIFICATE_PATH)
     await paypal.fetch_proof(genuine)
     forged = Callback(account=ACCOUNT, body=BODY + b" ", headers=genuine.headers, received_at=SIGNED_AT)
 
@@ -363,15 +249,17 @@ async def test_what_paypal_does_not_call_its_own_is_refused(
         paypal.parse_callback(forged)
 
 
-async def test_the_previous_webhook_counts_when_paypal_is_asked_as_well(gateway: LocalPayPal, url: str) -> None:
-    gateway.certificate_served = "down"
+async def test_the_previous_webhook_counts_when_paypal_is_asked_as_well(
+    local_paypal: LocalPayPal, paypal_url: str
+) -> None:
+    local_paypal.certificate_served = "down"
     changed = {"webhook_id": "0NEWWEBHOOK", "previous_webhook_id": WEBHOOK_ID}
-    async with connected(credentials_at(url, SIGNER.authority.pem(), **changed)) as paypal:
-        delivery = callback(url + CERTIFICATE_PATH)
+    async with connected(credentials_at(paypal_url, SIGNER.authority.pem(), **changed)) as paypal:
+        delivery = callback(paypal_url + CERTIFICATE_PATH)
         await paypal.fetch_proof(delivery)
         assert paypal.parse_callback(delivery)
 
-    assert gateway.requests[POSTBACK] == 2
+    assert local_paypal.requests[POSTBACK] == 2
 
 
 @pytest.mark.parametrize("said", [{}, {"verification_status": "PERHAPS"}, []])
@@ -428,17 +316,6 @@ def test_a_signature_has_one_spelling(spelling: str) -> None:
     assert CASES.connector().parse_callback(genuine)
     with pytest.raises(VerificationFailed, match="is not base64"):
         CASES.connector().parse_callback(respelled_callback)
-
-
-def test_a_cache_forgets_in_time_and_what_was_kept_first() -> None:
-    clock = Clock()
-    cache: BoundedCache[str] = BoundedCache(max_entries=2, keep_seconds=10.0, clock=clock)
-    for name in ("a", "b", "a", "c"):
-        cache.keep(name, name)
-
-    assert [cache.get(name) for name in "abc"] == ["a", None, "c"]
-    clock.seconds += 10
-    assert [cache.get(name) for name in "abc"] == [None, None, None]
 
 
 def _filler(before: bytes, after: bytes, wanted: int) -> bytes:

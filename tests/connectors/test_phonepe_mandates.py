@@ -1,6 +1,5 @@
 """PhonePe's mandates against a local PhonePe: set up, confirmed by the payer, charged a day later."""
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,29 +11,7 @@ from domain.facts import Fact, FactKind
 from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.phonepe import CASES
 from tests.connectors.fault_server import answers, fault_server, is_silent
-from tests.gateways.phonepe_payer import IMPATIENT, Payer, connected_to, payer_at
-from tests.gateways.serving import serving
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a local PhonePe."""
-    with serving("tests.gateways.phonepe", tmp_path_factory.mktemp("phonepe")) as url:
-        yield url
-
-
-@pytest.fixture
-async def phonepe(url: str) -> AsyncIterator[PhonePeConnector]:
-    """The connector under test."""
-    async with connected_to(url) as connector:
-        yield connector
-
-
-@pytest.fixture
-async def payer(url: str) -> AsyncIterator[Payer]:
-    """The other side."""
-    async with payer_at(url) as payer:
-        yield payer
+from tests.gateways.phonepe_payer import IMPATIENT, Payer, connected_to
 
 
 @pytest.fixture
@@ -84,10 +61,12 @@ async def test_a_payer_with_a_upi_address_is_asked_in_the_app_behind_it(
     assert (answer.status, answer.client_parameters) == ("pending", {})
 
 
-async def test_a_mandate_is_set_up_once(phonepe: PhonePeConnector, payer: Payer, mandate: MandateRequest) -> None:
+async def test_a_mandate_is_set_up_once(
+    phonepe: PhonePeConnector, phonepe_payer: Payer, mandate: MandateRequest
+) -> None:
     await phonepe.setup_mandate(mandate)
     again = await phonepe.setup_mandate(mandate)
-    await payer.pay(mandate.mandate_id)
+    await phonepe_payer.pay(mandate.mandate_id)
     confirmed = await phonepe.setup_mandate(mandate)
 
     assert (again.status, confirmed.status) == ("pending", "active")
@@ -117,13 +96,13 @@ async def test_nothing_but_a_upi_link_is_handed_to_the_payer(mandate: MandateReq
 
 
 async def test_a_mandate_is_charged_once_the_payer_has_confirmed_it(
-    phonepe: PhonePeConnector, payer: Payer, mandate: MandateRequest
+    phonepe: PhonePeConnector, phonepe_payer: Payer, mandate: MandateRequest
 ) -> None:
     charge = charge_of(mandate)
     await phonepe.setup_mandate(mandate)
     with pytest.raises(GatewayRejected, match="is not active"):
         await phonepe.charge_mandate(charge)
-    await payer.pay(mandate.mandate_id)
+    await phonepe_payer.pay(mandate.mandate_id)
 
     answer = await phonepe.charge_mandate(charge)
 
@@ -131,38 +110,38 @@ async def test_a_mandate_is_charged_once_the_payer_has_confirmed_it(
     assert (answer.amount_minor, answer.currency, answer.client_parameters) == (49900, "INR", {})
     assert [(fact.kind, fact.payment_id) for fact in answer.facts] == [(FactKind.PROCESSING, charge.payment_id)]
 
-    await payer.settle()
+    await phonepe_payer.settle()
     (captured,) = await facts_of(phonepe, charge)
 
     assert (captured.kind, captured.amount_minor, captured.payment_id) == (FactKind.CAPTURED, 49900, charge.payment_id)
 
 
 async def test_a_charge_asked_for_again_debits_once(
-    url: str, phonepe: PhonePeConnector, payer: Payer, mandate: MandateRequest
+    local_phonepe: str, phonepe: PhonePeConnector, phonepe_payer: Payer, mandate: MandateRequest
 ) -> None:
     charge = charge_of(mandate)
     await phonepe.setup_mandate(mandate)
-    await payer.pay(mandate.mandate_id)
-    before = await payer.moved("capture")
-    await payer.fail_next("silent_after")
-    async with connected_to(url, IMPATIENT) as impatient:
+    await phonepe_payer.pay(mandate.mandate_id)
+    before = await phonepe_payer.moved("capture")
+    await phonepe_payer.fail_next("silent_after")
+    async with connected_to(local_phonepe, IMPATIENT) as impatient:
         with pytest.raises(OutcomeUnknown):
             await impatient.charge_mandate(charge)
 
     again = await phonepe.charge_mandate(charge)
-    await payer.settle()
+    await phonepe_payer.settle()
 
     assert [fact.kind for fact in again.facts] == [FactKind.PROCESSING]
-    assert await payer.moved("capture") - before == 1
+    assert await phonepe_payer.moved("capture") - before == 1
     with pytest.raises(GatewayRejected, match="was used before"):
         await phonepe.charge_mandate(replace(charge, amount_minor=1000))
 
 
 async def test_a_charge_above_the_mandate_is_refused(
-    phonepe: PhonePeConnector, payer: Payer, mandate: MandateRequest
+    phonepe: PhonePeConnector, phonepe_payer: Payer, mandate: MandateRequest
 ) -> None:
     await phonepe.setup_mandate(mandate)
-    await payer.pay(mandate.mandate_id)
+    await phonepe_payer.pay(mandate.mandate_id)
 
     with pytest.raises(GatewayRejected, match="does not allow it"):
         await phonepe.charge_mandate(charge_of(mandate, 100_001))
@@ -177,13 +156,13 @@ async def test_a_mandate_that_is_not_there_is_not_charged(
 
 
 async def test_a_charge_is_refunded_like_an_order(
-    phonepe: PhonePeConnector, payer: Payer, mandate: MandateRequest, key: str
+    phonepe: PhonePeConnector, phonepe_payer: Payer, mandate: MandateRequest, key: str
 ) -> None:
     charge = charge_of(mandate)
     await phonepe.setup_mandate(mandate)
-    await payer.pay(mandate.mandate_id)
+    await phonepe_payer.pay(mandate.mandate_id)
     order = (await phonepe.charge_mandate(charge)).provider_reference
-    await payer.settle()
+    await phonepe_payer.settle()
     request = MovementRequest(
         payment_id=charge.payment_id,
         account=ACCOUNT,

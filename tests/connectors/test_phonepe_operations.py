@@ -1,7 +1,7 @@
 """The PhonePe connector against a local PhonePe: orders, what became of them, and refunds."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -13,31 +13,9 @@ from domain.facts import Fact, FactKind, Trust
 from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.phonepe import CASES
 from tests.connectors.fault_server import answers, fault_server, is_silent
-from tests.gateways.phonepe_payer import IMPATIENT, Payer, connected_to, payer_at
-from tests.gateways.serving import serving
+from tests.gateways.phonepe_payer import IMPATIENT, Payer, connected_to
 
 RETURN_URL = "https://shop.example/back"
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a local PhonePe."""
-    with serving("tests.gateways.phonepe", tmp_path_factory.mktemp("phonepe")) as url:
-        yield url
-
-
-@pytest.fixture
-async def phonepe(url: str) -> AsyncIterator[PhonePeConnector]:
-    """The connector under test."""
-    async with connected_to(url) as connector:
-        yield connector
-
-
-@pytest.fixture
-async def payer(url: str) -> AsyncIterator[Payer]:
-    """The other side."""
-    async with payer_at(url) as payer:
-        yield payer
 
 
 @pytest.fixture
@@ -54,10 +32,10 @@ def order() -> OrderRequest:
 
 
 @pytest.fixture
-async def paid(phonepe: PhonePeConnector, payer: Payer, order: OrderRequest) -> str:
+async def paid(phonepe: PhonePeConnector, phonepe_payer: Payer, order: OrderRequest) -> str:
     """The name of an order that was paid."""
     name = (await phonepe.create_order(order)).provider_reference
-    await payer.pay(name)
+    await phonepe_payer.pay(name)
     return name
 
 
@@ -98,11 +76,11 @@ async def test_an_order_is_named_after_the_payment_and_has_a_page(
 
 @pytest.mark.parametrize("odd", ["x" * 200, "mit.punkt", "mandate-charge-1", "mandate-setup-1"])
 async def test_a_payment_whose_id_is_no_name_there_is_told_by_what_is_echoed(
-    phonepe: PhonePeConnector, payer: Payer, order: OrderRequest, odd: str
+    phonepe: PhonePeConnector, phonepe_payer: Payer, order: OrderRequest, odd: str
 ) -> None:
     request = replace(order, payment_id=odd)
     name = (await phonepe.create_order(request)).provider_reference
-    await payer.pay(name)
+    await phonepe_payer.pay(name)
 
     answer = await phonepe.fetch_status(status(name))
 
@@ -128,10 +106,10 @@ async def test_an_order_of_another_amount_is_not_taken_for_the_same(
 
 
 async def test_an_order_made_without_an_answer_is_unknown_and_can_be_read_back(
-    url: str, payer: Payer, phonepe: PhonePeConnector, order: OrderRequest
+    local_phonepe: str, phonepe_payer: Payer, phonepe: PhonePeConnector, order: OrderRequest
 ) -> None:
-    await payer.fail_next("silent_after")
-    async with connected_to(url, IMPATIENT) as impatient:
+    await phonepe_payer.fail_next("silent_after")
+    async with connected_to(local_phonepe, IMPATIENT) as impatient:
         with pytest.raises(OutcomeUnknown):
             await impatient.create_order(order)
 
@@ -163,18 +141,22 @@ async def test_less_than_a_rupee_is_refused_by_phonepe(phonepe: PhonePeConnector
         await phonepe.create_order(replace(order, amount_minor=99))
 
 
-async def test_a_payment_without_a_page_of_its_own_goes_back_to_the_accounts(url: str, order: OrderRequest) -> None:
-    async with connected_to(url, changes={"return_url": RETURN_URL}) as connector:
+async def test_a_payment_without_a_page_of_its_own_goes_back_to_the_accounts(
+    local_phonepe: str, order: OrderRequest
+) -> None:
+    async with connected_to(local_phonepe, changes={"return_url": RETURN_URL}) as connector:
         answer = await connector.create_order(replace(order, return_url=None))
 
     assert list(answer.client_parameters) == ["redirect_url"]
 
 
-async def test_an_app_gets_a_token_for_the_mobile_sdk(url: str, payer: Payer, order: OrderRequest) -> None:
-    async with connected_to(url, changes={"mobile_sdk": True}) as connector:
+async def test_an_app_gets_a_token_for_the_mobile_sdk(
+    local_phonepe: str, phonepe_payer: Payer, order: OrderRequest
+) -> None:
+    async with connected_to(local_phonepe, changes={"mobile_sdk": True}) as connector:
         answer = await connector.create_order(replace(order, return_url=None))
         on_the_web = await connector.create_order(replace(order, payment_id=f"{order.payment_id}-web"))
-        await payer.pay(answer.provider_reference)
+        await phonepe_payer.pay(answer.provider_reference)
         facts = (await connector.fetch_status(status(answer.provider_reference))).facts
 
     order_id = answer.client_parameters["order_id"]
@@ -200,10 +182,10 @@ async def test_a_paid_order_is_captured_by_its_own_name(phonepe: PhonePeConnecto
     [("failed", [FactKind.ATTEMPT_FAILED, FactKind.FAILED]), ("cancelled", [FactKind.FAILED])],
 )
 async def test_an_order_that_was_not_paid_has_failed(
-    phonepe: PhonePeConnector, payer: Payer, order: OrderRequest, outcome: str, kinds: list[FactKind]
+    phonepe: PhonePeConnector, phonepe_payer: Payer, order: OrderRequest, outcome: str, kinds: list[FactKind]
 ) -> None:
     name = (await phonepe.create_order(order)).provider_reference
-    await payer.pay(name, outcome)
+    await phonepe_payer.pay(name, outcome)
 
     facts = (await phonepe.fetch_status(status(name))).facts
 
@@ -248,7 +230,7 @@ async def test_what_cannot_be_a_name_is_never_asked_for(name: str) -> None:
 
 
 async def test_refunds_are_accepted_first_and_followed_by_their_names(
-    phonepe: PhonePeConnector, payer: Payer, paid: str
+    phonepe: PhonePeConnector, phonepe_payer: Payer, paid: str
 ) -> None:
     keys = [f"refund-{secrets.token_hex(8)}", f"refund:{secrets.token_hex(40)}"]
     accepted = [*(await phonepe.refund(movement(paid, 20000, keys[0]))).facts]
@@ -258,7 +240,7 @@ async def test_refunds_are_accepted_first_and_followed_by_their_names(
     assert names[0] == keys[0]
     assert {fact.provider_reference for fact in accepted} == {paid}
 
-    await payer.settle()
+    await phonepe_payer.settle()
     facts = (await phonepe.fetch_status(status(paid, names))).facts
 
     assert said(facts)[1:] == [(FactKind.REFUNDED, names[0], 20000), (FactKind.REFUNDED, names[1], 30000)]
@@ -278,12 +260,12 @@ async def test_a_refund_above_what_is_left_is_refused(phonepe: PhonePeConnector,
 
 @pytest.mark.parametrize("fault", ["silent_after", "delivered_twice"])
 async def test_a_refund_asked_for_again_moves_money_once(
-    url: str, phonepe: PhonePeConnector, payer: Payer, paid: str, key: str, fault: str
+    local_phonepe: str, phonepe: PhonePeConnector, phonepe_payer: Payer, paid: str, key: str, fault: str
 ) -> None:
-    before = await payer.moved("refund")
-    await payer.fail_next(fault)
+    before = await phonepe_payer.moved("refund")
+    await phonepe_payer.fail_next(fault)
     request = movement(paid, 20000, key)
-    async with connected_to(url, IMPATIENT) as impatient:
+    async with connected_to(local_phonepe, IMPATIENT) as impatient:
         if fault == "silent_after":
             with pytest.raises(OutcomeUnknown):
                 await impatient.refund(request)
@@ -293,14 +275,14 @@ async def test_a_refund_asked_for_again_moves_money_once(
     again = await phonepe.refund(request)
 
     assert said(again.facts) == [(FactKind.REFUND_PENDING, key, 20000)]
-    assert await payer.moved("refund") - before == 1
+    assert await phonepe_payer.moved("refund") - before == 1
 
 
 async def test_a_refund_of_unknown_outcome_is_found_by_its_command(
-    url: str, phonepe: PhonePeConnector, payer: Payer, paid: str, key: str
+    local_phonepe: str, phonepe: PhonePeConnector, phonepe_payer: Payer, paid: str, key: str
 ) -> None:
-    await payer.fail_next("silent_after")
-    async with connected_to(url, IMPATIENT) as impatient:
+    await phonepe_payer.fail_next("silent_after")
+    async with connected_to(local_phonepe, IMPATIENT) as impatient:
         with pytest.raises(OutcomeUnknown):
             await impatient.refund(movement(paid, 20000, key))
 
@@ -317,11 +299,11 @@ async def test_the_same_refund_of_another_amount_is_refused(phonepe: PhonePeConn
 
 
 async def test_a_hint_about_another_orders_refund_says_nothing(
-    phonepe: PhonePeConnector, payer: Payer, order: OrderRequest, paid: str, key: str
+    phonepe: PhonePeConnector, phonepe_payer: Payer, order: OrderRequest, paid: str, key: str
 ) -> None:
     await phonepe.refund(movement(paid, 20000, key))
     other = (await phonepe.create_order(replace(order, payment_id=f"{paid}-other"))).provider_reference
-    await payer.pay(other)
+    await phonepe_payer.pay(other)
 
     facts = (await phonepe.fetch_status(status(other, [key, "../../v1/oauth/token", "no-such-refund"]))).facts
 

@@ -86,7 +86,8 @@ def test_a_proof_in_a_header_is_required_at_the_door(cases: GatewayCases) -> Non
     registration = cases.registration
 
     assert registration.key == cases.gateway
-    assert not isinstance(cases.proof, HeaderProof) or cases.proof.name in registration.required_headers
+    if isinstance(cases.proof, HeaderProof):
+        assert (cases.proof.name in registration.required_headers) is cases.proof.required_at_the_door
     assert registration.acknowledgement.status_code == 200
 
 

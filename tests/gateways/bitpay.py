@@ -32,7 +32,7 @@ _IDENTITY = _KEY.public_key().public_bytes(Encoding.X962, PublicFormat.Compresse
 PRIVATE_KEY = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
 
 
-class LocalBitpay(LocalGateway):
+class LocalBitPay(LocalGateway):
     """One merchant's invoices and refunds."""
 
     def __init__(self) -> None:
@@ -158,4 +158,4 @@ def error(code: str, message: str, status: int) -> Response:
 
 
 if __name__ == "__main__":
-    serve(LocalBitpay(), "A local BitPay.")
+    serve(LocalBitPay(), "A local BitPay.")

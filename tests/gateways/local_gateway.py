@@ -8,8 +8,8 @@ and idempotency as the gateway does, and keeps its state in memory. Tests play t
   by this name, or does not; then the callbacks are posted.
 - `POST /_control/settle`: everything that is pending there (refunds, captures) comes to its end, and is called back.
 - `POST /_control/faults/{fault}`: how the next writing call fails. `silent_after`: it has its effect and is never
-  answered; `error_before`: 503 without an effect; `delivered_twice`: the request is carried out as if it had come twice;
-  `callback_twice`: the next callbacks are posted twice.
+  answered; `error_before`: 503 without an effect; `delivered_twice`: the request is carried out as if it had come
+  twice; `callback_twice`: the next callbacks are posted twice.
 - `GET /_control/movements`: how often money moved, by kind (`authorization`, `capture`, `void`, `refund`).
 
 Run one with `python -m tests.gateways.NAME --port N`.

@@ -7,10 +7,8 @@ from typing import Any
 
 from connectors.adyen.client import AdyenConnector
 from connectors.adyen.registration import AdyenCredentials
-from connectors.base import CredentialsModel
-from connectors.outcomes import Timeouts
 from domain.facts import FactKind
-from tests.connectors.case import Delivery, Expected, GatewayCases
+from tests.connectors.case import Delivery, Expected, GatewayCases, connects
 from tests.gateways.adyen import CREDENTIALS, RETURN_URL, TOKEN_HMAC_KEY
 from tests.gateways.adyen_callbacks import sign, signed
 
@@ -64,12 +62,6 @@ def deliver(body: bytes, secret: str, _: datetime) -> Delivery:
     for holder in content.get("notificationItems", []):
         holder["NotificationRequestItem"] = signed(holder["NotificationRequestItem"], secret)
     return Delivery(body=json.dumps(content).encode(), headers=headers)
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> AdyenConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, AdyenCredentials)
-    return AdyenConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -223,7 +215,7 @@ CASES = GatewayCases(
     unusable_payment_ids=("has spaces", "", "x" * 300),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(AdyenCredentials, AdyenConnector),
     payment_reference=AUTH,
     authorization_reference=PSP,
     capture_reference=CAPTURE,

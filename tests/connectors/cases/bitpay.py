@@ -4,37 +4,15 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectors.base import CredentialsModel
-from connectors.bitpay.client import BitpayConnector
-from connectors.bitpay.registration import BitpayCredentials
-from connectors.outcomes import Timeouts
+from connectors.bitpay.client import BitPayConnector
+from connectors.bitpay.registration import BitPayCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 from tests.gateways.bitpay import PRIVATE_KEY
 
 INVOICE, REFUND = "G3viJEJgE8Jk2oekSdgT2A", "TPxL75VtRRuoNexUaNQ8da"
-
-
-@dataclass(frozen=True, slots=True)
-class ProofWhereAskedFor:
-    """The header of the signature. The door cannot ask for it: an account may take callbacks without one."""
-
-    header: HeaderProof
-
-    def read(self, delivery: Delivery) -> str:
-        """The header's value."""
-        return self.header.read(delivery)
-
-    def write(self, delivery: Delivery, proof: str | None) -> Delivery:
-        """Replace or drop the header."""
-        return self.header.write(delivery, proof)
-
-    def repeat(self, delivery: Delivery) -> Delivery:
-        """Send the header twice."""
-        return self.header.repeat(delivery)
 
 
 def sign(token: str, body: bytes) -> str:
@@ -45,12 +23,6 @@ def sign(token: str, body: bytes) -> str:
 def deliver(body: bytes, secret: str, _: datetime) -> Delivery:
     """A body as BitPay posts it."""
     return Delivery(body=body, headers=(("content-type", "application/json"), ("x-signature", sign(secret, body))))
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> BitpayConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, BitpayCredentials)
-    return BitpayConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -150,7 +122,8 @@ CASES = GatewayCases(
         "callback_url": "https://hooks.example/webhooks/bitpay/acme",
     },
     deliver=deliver,
-    proof=ProofWhereAskedFor(HeaderProof("x-signature")),
+    # An account may take callbacks without a signature.
+    proof=HeaderProof("x-signature", required_at_the_door=False),
     secret_field="pos_token",
     previous_secret_field="previous_pos_token",
     samples=SAMPLES,
@@ -179,7 +152,7 @@ CASES = GatewayCases(
     ),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(BitPayCredentials, BitPayConnector),
     payment_reference=INVOICE,
     capture_reference=INVOICE,
     error_body=error_body,

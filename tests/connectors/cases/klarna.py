@@ -3,16 +3,14 @@
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from connectors.base import CredentialsModel
 from connectors.klarna.client import KlarnaConnector
 from connectors.klarna.registration import KlarnaCredentials
-from connectors.outcomes import Timeouts
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Delivery, Expected, GatewayCases
+from tests.connectors.case import Delivery, Expected, GatewayCases, QueryProof, connects
 from tests.gateways.klarna import COUNTRY, LOCALE, PASSWORD, USERNAME
 
 PAGE, SESSION = "d4c0e2a8-3a52-4b6e-9c4f-0a1b2c3d4e5f", "0b1d9815-165e-42e2-8867-35bc03789e00"
@@ -31,33 +29,6 @@ CREDENTIALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class QueryProof:
-    """A proof in a parameter of the address."""
-
-    name: str
-
-    def read(self, delivery: Delivery) -> str:
-        """The parameter's value."""
-        return dict(self._parameters(delivery))[self.name]
-
-    def write(self, delivery: Delivery, proof: str | None) -> Delivery:
-        """Replace or drop the parameter."""
-        others = [pair for pair in self._parameters(delivery) if pair[0] != self.name]
-        return self._with(delivery, [*others, *([] if proof is None else [(self.name, proof)])])
-
-    def repeat(self, delivery: Delivery) -> Delivery:
-        """Give the parameter twice."""
-        return self._with(delivery, [*self._parameters(delivery), (self.name, self.read(delivery))])
-
-    def _parameters(self, delivery: Delivery) -> list[tuple[str, str]]:
-        return parse_qsl(delivery.target.partition("?")[2], keep_blank_values=True)
-
-    def _with(self, delivery: Delivery, parameters: list[tuple[str, str]]) -> Delivery:
-        path = delivery.target.partition("?")[0]
-        return replace(delivery, target=f"{path}?{urlencode(parameters)}")
-
-
 def token(secret: str, text: str) -> str:
     """Hex HMAC-SHA256, as the account's description of its secret says."""
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
@@ -74,12 +45,6 @@ def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
         parameters = {"payment": "payment-1", "token": token(secret, "payment payment-1"), "order_id": ORDER}
     target = f"/webhooks/klarna/acme?{urlencode(parameters)}"
     return Delivery(body=body, headers=(("content-type", "application/json"),), target=target)
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> KlarnaConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, KlarnaCredentials)
-    return KlarnaConnector(credentials, timeouts)
 
 
 def completed(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -171,7 +136,7 @@ CASES = GatewayCases(
     unusable_payment_ids=(),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(KlarnaCredentials, KlarnaConnector),
     payment_reference=PAYMENT,
     authorization_reference=ORDER,
     capture_reference=CAPTURE,

@@ -4,12 +4,10 @@ import json
 from datetime import datetime
 from typing import Any
 
-from connectors.base import CredentialsModel
-from connectors.outcomes import Timeouts
 from connectors.paypal.client import PayPalConnector
 from connectors.paypal.registration import PayPalCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import SIGNED_AT, Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import SIGNED_AT, Delivery, Expected, GatewayCases, HeaderProof, connects
 from tests.gateways.paypal_signer import Signer
 
 ORDER, CAPTURE, AUTHORIZATION, REFUND = (
@@ -43,12 +41,6 @@ def prepare(connector: object) -> None:
     """Give a connector the certificate that it would have fetched."""
     assert isinstance(connector, PayPalConnector)
     connector.certificates.keep(CERTIFICATE_URL, SIGNER.certificate, SIGNED_AT)
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> PayPalConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, PayPalCredentials)
-    return PayPalConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -245,7 +237,7 @@ CASES = GatewayCases(
     unmapped=unmapped,
     event_time=event_time,
     prepare=prepare,
-    connect=connect,
+    connect=connects(PayPalCredentials, PayPalConnector),
     payment_reference=ORDER,
     authorization_reference=AUTHORIZATION,
     capture_reference=CAPTURE,

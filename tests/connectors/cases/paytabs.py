@@ -5,12 +5,10 @@ import hmac
 import json
 from datetime import datetime
 
-from connectors.base import CredentialsModel
-from connectors.outcomes import Timeouts
 from connectors.paytabs.client import PayTabsConnector
 from connectors.paytabs.registration import PayTabsCredentials
 from domain.facts import FactKind
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 
 CART, SALE, CAPTURE, VOID, REFUND = (
     "payment-1",
@@ -26,12 +24,6 @@ def deliver(body: bytes, secret: str, _: datetime) -> Delivery:
     """PayTabs' scheme: hex HMAC-SHA256 over the body alone."""
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return Delivery(body=body, headers=(("content-type", "application/json"), ("signature", signature)))
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> PayTabsConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, PayTabsCredentials)
-    return PayTabsConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -185,7 +177,7 @@ CASES = GatewayCases(
     ),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(PayTabsCredentials, PayTabsConnector),
     payment_reference=CART,
     authorization_reference=SALE,
     capture_reference=SALE,

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
-from connectors.base import Capability, CredentialsModel
-from connectors.outcomes import Timeouts
+from connectors.base import Capability
 from connectors.pesopay.client import PesoPayConnector
 from connectors.pesopay.registration import PesoPayCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Delivery, Expected, GatewayCases
+from tests.connectors.case import Delivery, Expected, GatewayCases, connects
 
 ORDER, HELD_ORDER, ATTEMPT = "payment-1-N", "payment-1-H", "4000123"
 NUMBERS = {"PHP": "608", "USD": "840", "JPY": "392", "HKD": "344"}
@@ -48,12 +47,6 @@ def deliver(body: bytes, secret: str, _: datetime) -> Delivery:
     message = "|".join([*(fields.get(name, "") for name in COVERED), secret])
     # AsiaPay's own default.
     return FormProof().write(delivery, hashlib.sha1(message.encode()).hexdigest())  # noqa: S324 - see above
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> PesoPayConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, PesoPayCredentials)
-    return PesoPayConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -155,7 +148,7 @@ CASES = GatewayCases(
     unusable_payment_ids=("has spaces", "", "x" * 300, None),
     unmapped=None,
     event_time=lambda _: None,
-    connect=connect,
+    connect=connects(PesoPayCredentials, PesoPayConnector),
     payment_reference=HELD_ORDER,
     authorization_reference=ATTEMPT,
     capture_reference=ATTEMPT,

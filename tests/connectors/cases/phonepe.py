@@ -6,12 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.base import CredentialsModel
-from connectors.outcomes import Timeouts
 from connectors.phonepe.client import PhonePeConnector
 from connectors.phonepe.registration import PhonePeCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 from tests.gateways.phonepe import API, CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION, WEBHOOK_PASSWORD, WEBHOOK_USERNAME
 
 ORDER, ORDER_ID, ATTEMPT, FAILED_ATTEMPT = "order-1", "OMO2601021200001", "OM2601021200002", "OM2601021200001"
@@ -23,12 +21,6 @@ def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
     """A body as PhonePe posts it: the digest of username and password beside it, whatever it says."""
     digest = hashlib.sha256(f"{WEBHOOK_USERNAME}:{secret}".encode()).hexdigest()
     return Delivery(body=body, headers=(("content-type", "application/json"), ("authorization", digest)))
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> PhonePeConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, PhonePeCredentials)
-    return PhonePeConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -157,7 +149,7 @@ CASES = GatewayCases(
     refused_amounts=((-1, "INR"), (100.5, "INR"), ("10000", "INR"), (None, "INR"), (True, "INR"), (2**70, "INR")),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(PhonePeCredentials, PhonePeConnector),
     payment_reference=ORDER,
     capture_reference=ORDER_ID,
     payment_method_token="payer@upi",

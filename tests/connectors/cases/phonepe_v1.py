@@ -6,12 +6,10 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
-from connectors.base import CredentialsModel
-from connectors.outcomes import Timeouts
 from connectors.phonepe_v1.client import PhonePeV1Connector
 from connectors.phonepe_v1.registration import PhonePeV1Credentials
 from domain.facts import FactKind
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 from tests.gateways.phonepe_v1 import MERCHANT_ID, SALT_INDEX, SALT_KEY
 
 PAYMENT, TRANSACTION = "payment-1", "T2601021200000000000001"
@@ -26,12 +24,6 @@ def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
     digest = hashlib.sha256((_response_in(body) + secret).encode()).hexdigest()
     headers = (("content-type", "application/json"), ("x-verify", f"{digest}###{SALT_INDEX}"))
     return Delivery(body=body, headers=headers)
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> PhonePeV1Connector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, PhonePeV1Credentials)
-    return PhonePeV1Connector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -144,7 +136,7 @@ CASES = GatewayCases(
     unusable_payment_ids=("P" + "A" * 32,),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(PhonePeV1Credentials, PhonePeV1Connector),
     payment_reference=PAYMENT,
     capture_reference=TRANSACTION,
     error_body=error_body,

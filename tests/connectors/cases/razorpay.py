@@ -5,12 +5,11 @@ import hmac
 import json
 from datetime import UTC, datetime
 
-from connectors.base import CredentialsModel, Headers
-from connectors.outcomes import Timeouts
+from connectors.base import Headers
 from connectors.razorpay.client import RazorpayConnector
 from connectors.razorpay.registration import RazorpayCredentials
 from domain.facts import FactKind
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 
 ORDER, PAYMENT, REFUND, DISPUTE = "order_Sample000001", "pay_Sample0000001", "rfnd_Sample000001", "disp_Sample000001"
 LINK = "plink_Sample00001"
@@ -29,12 +28,6 @@ def sign(body: bytes, secret: str, signed_at: datetime) -> Headers:
 def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
     """A body as Razorpay posts it."""
     return Delivery(body=body, headers=sign(body, secret, signed_at))
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> RazorpayConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, RazorpayCredentials)
-    return RazorpayConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -194,7 +187,7 @@ CASES = GatewayCases(
     ),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(RazorpayCredentials, RazorpayConnector),
     payment_reference=ORDER,
     authorization_reference=PAYMENT,
     capture_reference=PAYMENT,

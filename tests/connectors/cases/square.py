@@ -6,12 +6,11 @@ import hmac
 import json
 from datetime import datetime
 
-from connectors.base import Capability, CredentialsModel
-from connectors.outcomes import Timeouts
+from connectors.base import Capability
 from connectors.square.client import SquareConnector
 from connectors.square.registration import SquareCredentials
 from domain.facts import FactKind
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 
 ORDER, PAYMENT = "orderSample00000000000001ZY", "paySample0000000000000001ZY"
 REFUND, DISPUTE = f"{PAYMENT}_refundSample0001", "disputeSample00001"
@@ -34,12 +33,6 @@ def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
         ("square-initial-delivery-timestamp", signed_at.isoformat()),
     )
     return Delivery(body=body, headers=headers)
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> SquareConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, SquareCredentials)
-    return SquareConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -201,7 +194,7 @@ CASES = GatewayCases(
     ),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(SquareCredentials, SquareConnector),
     payment_reference=ORDER,
     authorization_reference=PAYMENT,
     capture_reference=PAYMENT,

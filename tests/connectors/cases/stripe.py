@@ -5,12 +5,11 @@ import hmac
 import json
 from datetime import UTC, datetime
 
-from connectors.base import Capability, CredentialsModel, Headers
-from connectors.outcomes import Timeouts
+from connectors.base import Capability, Headers
 from connectors.stripe.client import StripeConnector
 from connectors.stripe.registration import StripeCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 
 INTENT, CHARGE, REFUND, DISPUTE = "pi_3SampleIntent", "ch_3SampleCharge", "re_3SampleRefund", "du_1SampleDispute"
 RECEIPT = "https://pay.stripe.com/receipts/payment/sample"
@@ -26,12 +25,6 @@ def sign(body: bytes, secret: str, signed_at: datetime) -> Headers:
 def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
     """A body as Stripe posts it."""
     return Delivery(body=body, headers=sign(body, secret, signed_at))
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> StripeConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, StripeCredentials)
-    return StripeConnector(credentials, timeouts)
 
 
 def captured(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -266,7 +259,7 @@ CASES = GatewayCases(
     ),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(StripeCredentials, StripeConnector),
     payment_reference=INTENT,
     authorization_reference=CHARGE,
     capture_reference=CHARGE,

@@ -7,13 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from connectors.base import CredentialsModel
 from connectors.http_client import encode_json
-from connectors.outcomes import Timeouts
 from connectors.swish.client import SwishConnector
 from connectors.swish.registration import SwishCredentials
 from domain.facts import FactKind, Trust
-from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof
+from tests.connectors.case import Delivery, Expected, GatewayCases, HeaderProof, connects
 from tests.gateways.swish import MERCHANT_NUMBER
 from tests.gateways.swish_payer import NO_CERTIFICATE
 
@@ -38,12 +36,6 @@ def deliver(body: bytes, secret: str, signed_at: datetime) -> Delivery:
         name = PAYMENT
     identifier = hmac.new(secret.encode(), name.encode(), hashlib.sha256).hexdigest()[:36]
     return Delivery(body=body, headers=(("content-type", "application/json"), ("callbackidentifier", identifier)))
-
-
-def connect(credentials: CredentialsModel, timeouts: Timeouts) -> SwishConnector:
-    """The connector with timeouts of the test's choice."""
-    assert isinstance(credentials, SwishCredentials)
-    return SwishConnector(credentials, timeouts)
 
 
 def paid(amount: object, currency: str, payment_id: object = None) -> bytes:
@@ -156,7 +148,7 @@ CASES = GatewayCases(
     ),
     unmapped=unmapped,
     event_time=event_time,
-    connect=connect,
+    connect=connects(SwishCredentials, SwishConnector),
     payment_reference=PAYMENT,
     capture_reference=BANK,
     error_body=error_body,

@@ -1,13 +1,23 @@
 import httpx
 import pytest
 
-from connectors.outcomes import before_sending, from_status, from_transport, unreadable
+from connectors.outcomes import (
+    before_sending,
+    credentials_refused,
+    from_status,
+    from_transport,
+    is_about_credentials,
+    nothing_moved_yet,
+    reading,
+    unreadable,
+)
 from domain.errors import (
     RETRYABLE,
     GatewayDeclined,
     GatewayError,
     GatewayRejected,
     GatewayUnavailable,
+    MalformedPayload,
     OutcomeUnknown,
 )
 
@@ -75,3 +85,23 @@ def test_a_success_that_cannot_be_read_is_unknown() -> None:
 
 def test_a_look_up_that_failed_moved_nothing() -> None:
     assert type(before_sending(OutcomeUnknown("no answer"))) is GatewayUnavailable
+
+
+def test_what_is_malformed_in_a_success_has_an_unknown_outcome() -> None:
+    with pytest.raises(OutcomeUnknown, match="Stripe gave an answer that cannot be read"), reading("Stripe"):
+        raise MalformedPayload("the amount is below zero")
+    with pytest.raises(GatewayRejected, match="no"), reading("Stripe"):
+        raise GatewayRejected("no")
+
+
+def test_a_look_up_without_an_answer_has_moved_nothing() -> None:
+    with pytest.raises(GatewayUnavailable, match="no answer"), nothing_moved_yet():
+        raise OutcomeUnknown("no answer")
+    with pytest.raises(GatewayUnavailable), nothing_moved_yet(), reading("Stripe"):
+        raise MalformedPayload("the answer is no object")
+
+
+def test_a_refusal_of_our_credentials_is_told_from_any_other() -> None:
+    assert is_about_credentials(from_status("Stripe", 401, "sk_live_1 is no key"))
+    assert is_about_credentials(credentials_refused("PayTabs", "code 1"))
+    assert not is_about_credentials(from_status("Stripe", 400, None))

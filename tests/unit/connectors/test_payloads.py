@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -8,13 +8,18 @@ from connectors.payloads import (
     as_objects,
     first_text,
     moment,
+    moment_from_milliseconds,
+    moment_from_text,
     moment_or,
     numbered,
     optional_identifier,
+    optional_moment,
     optional_text,
     optional_url,
     parse_object,
     require_identifier,
+    require_url,
+    unmapped_status,
 )
 from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind
@@ -41,6 +46,13 @@ def test_fractions_become_decimals() -> None:
 def test_what_is_not_a_json_object_is_malformed(text: str) -> None:
     with pytest.raises(MalformedPayload):
         parse_object(text)
+
+
+def test_bytes_are_read_as_utf_8_alone() -> None:
+    assert parse_object('{"name":"Å"}'.encode()) == {"name": "Å"}
+    for body in (b'{"name":"\xff"}', '{"a":1}'.encode("utf-16"), '{"a":1}'.encode("utf-8-sig")):
+        with pytest.raises(MalformedPayload):
+            parse_object(body)
 
 
 def test_a_number_of_too_many_digits_is_malformed() -> None:
@@ -90,6 +102,59 @@ def test_what_is_not_a_time_is_malformed(seconds: object) -> None:
         moment(seconds)
 
 
+def test_a_time_is_read_from_unix_milliseconds() -> None:
+    assert moment_from_milliseconds(1767355200250) == NOON + timedelta(milliseconds=250)
+    assert moment_from_milliseconds(-1) == datetime(1970, 1, 1, tzinfo=UTC) - timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("milliseconds", [None, "1767355200000", 1.5, True, 10**20, -(10**20)])
+def test_what_is_no_time_in_milliseconds_is_malformed(milliseconds: object) -> None:
+    with pytest.raises(MalformedPayload):
+        moment_from_milliseconds(milliseconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-02T12:00:00Z",
+        "2026-01-02T12:00:00.000000000Z",
+        "2026-01-02T12:00:00.000+0000",
+        "2026-01-02T13:00:00+01:00",
+        "2026-01-02 07:00:00-05:00",
+        "20260102T120000Z",
+    ],
+)
+def test_a_time_is_read_from_a_text_and_told_in_utc(text: str) -> None:
+    assert moment_from_text(text) == NOON
+    assert moment_from_text(text).tzinfo is UTC
+
+
+def test_a_time_that_names_no_zone_is_in_the_one_that_is_known() -> None:
+    manila = timezone(timedelta(hours=8))
+
+    assert moment_from_text("2026-01-02T20:00:00", zone=manila) == NOON
+    assert moment_from_text("2026-01-02T12:00:00Z", zone=manila) == NOON
+    with pytest.raises(MalformedPayload, match="names no zone"):
+        moment_from_text("2026-01-02T12:00:00")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1767355200, True, "", "noon", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2026-01-02T25:00:00Z"],
+)
+def test_what_is_no_text_of_a_time_is_malformed(value: object) -> None:
+    with pytest.raises(MalformedPayload) as refusal:
+        moment_from_text(value, zone=UTC, field="created_at")
+    assert refusal.value.field == "created_at"
+
+
+def test_a_time_may_be_missing_but_not_unreadable() -> None:
+    assert optional_moment(None) is None
+    assert optional_moment("2026-01-02T12:00:00Z") == NOON
+    with pytest.raises(MalformedPayload):
+        optional_moment("")
+
+
 def test_an_api_fact_is_named_after_what_it_says() -> None:
     assert api_fact_id("ch_1", FactKind.CAPTURED, 1099, None) == "api:ch_1:captured:1099"
     assert api_fact_id("pi_1", FactKind.PROCESSING, None, None) == "api:pi_1:processing:"
@@ -115,3 +180,16 @@ def test_an_address_is_of_a_page_on_the_web() -> None:
     assert [optional_url(value) for value in (long, "http://pay.example/1#a")] == [long, "http://pay.example/1#a"]
     for value in (None, 7, "", "javascript:alert(1)", "ftp://pay.example", "https://pay.example/a b", "https://"):
         assert optional_url(value) is None, value
+
+
+def test_an_address_may_be_required() -> None:
+    assert require_url({"url": "https://pay.example/1"}, "url") == "https://pay.example/1"
+    for payload in ({}, {"url": "javascript:alert(1)"}):
+        with pytest.raises(MalformedPayload) as refusal:
+            require_url(payload, "url")
+        assert refusal.value.field == "url"
+
+
+def test_a_status_that_is_not_known_is_quoted_at_a_bearable_length() -> None:
+    assert unmapped_status("TELEPORTED") == "unmapped status TELEPORTED"
+    assert unmapped_status("x" * 1_000) == "unmapped status " + "x" * 40

@@ -1,0 +1,1 @@
+"""The beginning of a new connector: templates, and what fills them in."""

@@ -1,0 +1,1 @@
+"""Acmepay: orders paid on its page, refunds, and signed callbacks, over its API."""
