@@ -12,6 +12,11 @@ BATCH_RETRIES = Counter("paystream_batch_retries_total", "Attempts that failed a
 DEAD_LETTERS = Counter("paystream_dead_letters_total", "Records that could not be processed.", ["topic"])
 SETTLEMENT_ENTRIES = Counter("paystream_settlement_entries_total", "Settlement entries counted.")
 WINDOWS_CLOSED = Counter("paystream_settlement_windows_closed_total", "Settlement windows closed.", ["verdict"])
+WINDOW_DIFFERENCES = Counter(
+    "paystream_settlement_window_differences_total",
+    "Windows whose live totals differed from PostgreSQL, by what became of it.",
+    ["verdict"],
+)
 MISSING_WEBHOOKS = Counter(
     "paystream_missing_webhooks_total", "Movements of money that reading back brought first.", ["gateway", "kind"]
 )

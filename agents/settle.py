@@ -1,40 +1,47 @@
-"""Settlement entries in; windows counted in PostgreSQL, and a live view of running totals in a windowed table.
+"""Settlement entries in; windows counted in PostgreSQL, and a live view of running totals beside them.
 
-The two agents read the same stream. `SettleAgent` is the one that counts for money: its authority is PostgreSQL. The
-table is a view that analysts can read from its topic; its value carries the highest sequence it has applied, so that
-a replay after a crash adds nothing.
+The two agents read the same stream. `SettleAgent` is the one that counts for money: its authority is PostgreSQL.
+`TotalsView` keeps each window's totals in a table of Faust's, whose key carries the window and whose value carries the
+highest sequence applied, so that a replay adds nothing. A batch of records is acknowledged after the topic and the
+table's changelog have what came of it.
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+import json
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaProducer
 
 from agents.metrics import SETTLEMENT_ENTRIES
 from agents.records import Record
-from domain.settlement import Recipient, window_of
-from services.settle import SequencedEntry, SettlementRules, count_entries
+from bootstrap.clock import Clock
+from bootstrap.settings import KafkaSettings
+from domain.settlement import Recipient, Window
+from domain.window_totals import WindowTotals
+from services.settle import SequencedEntry, SettlementRules, Windows, count_entries
 from storage.outbox import shard_of
 from storage.settlement import WindowRow
 from storage.unit_of_work import Database
-from topics.message import CloudEvent, header
+from topics.catalog import SETTLEMENT_CHANGELOG, SETTLEMENT_WINDOWS
+from topics.message import CloudEvent
 from topics.settlement import SettlementEntry, SettlementWindow
 
-_log = structlog.get_logger(__name__)
+KEPT = timedelta(days=35)
+"""How long after its end the view keeps a window: longer than the topic keeps entries. PostgreSQL keeps them all."""
 
-Totals = dict[str, int]
-"""gross, fee, net in minor units, count of entries, and the highest sequence applied."""
+_TOTALS = tuple(field.name for field in fields(WindowTotals))
 
 
 class SettleAgent:
     """Counts batches of entries into the windows of PostgreSQL."""
 
-    def __init__(self, database: Database, rules: SettlementRules) -> None:
+    def __init__(self, database: Database, rules: SettlementRules, clock: Clock) -> None:
         self._database = database
         self._rules = rules
+        self._clock = clock
 
     async def process(self, records: Sequence[Record]) -> None:
         """Decode and count a batch; returns when it has committed."""
@@ -42,112 +49,167 @@ class SettleAgent:
             SequencedEntry(entry=SettlementEntry.model_validate_json(record.value), sequence=record.sequence)
             for record in records
         ]
-        await count_entries(self._database, entries, self._rules)
+        await count_entries(self._database, entries, self._rules, self._clock())
         SETTLEMENT_ENTRIES.inc(len(entries))
 
 
-def add_to_totals(totals: Totals, entry: SettlementEntry, sequence: int) -> Totals | None:
-    """Return the totals with the entry in them, or None when its sequence says that it is in them already."""
-    if sequence <= totals.get("sequence", 0):
-        return None
-    return {
-        "gross_minor": totals.get("gross_minor", 0) + entry.gross_minor,
-        "fee_minor": totals.get("fee_minor", 0) + entry.fee_minor,
-        "net_minor": totals.get("net_minor", 0) + entry.net_minor,
-        "entry_count": totals.get("entry_count", 0) + 1,
-        "sequence": sequence,
-    }
-
-
-def running_totals(entry: SettlementEntry, totals: Totals, window_seconds: int) -> SettlementWindow:
-    """The record that shows a window's totals as they stand."""
-    window = window_of(entry.occurred_at, window_seconds)
-    return SettlementWindow(
-        account=entry.account,
-        recipient_type=entry.recipient_type,
-        recipient_id=entry.recipient_id,
-        currency=entry.currency,
-        window_start=window.start,
-        window_end=window.end,
-        **totals,
-    )
-
-
-def window_key(value: SettlementWindow) -> str:
-    """The key of the running totals."""
-    recipient = Recipient(value.account, value.recipient_type, value.recipient_id, value.currency)
-    return f"{recipient.key}:{value.window_start.isoformat()}"
-
-
 class TotalsView:
-    """Keeps the windowed table and publishes each change on the windows topic."""
+    """Keeps running totals by window, and publishes each change on the windows topic.
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, window_seconds: int) -> None:
+    `rows` is the table's store: window keys to the newest record of each. What Faust recovered of it is JSON. Both are
+    written by our own producer: Faust's takes writes from within a stream only, and does not wait for them.
+    """
+
+    def __init__(
+        self,
+        rows: MutableMapping[str, Any],
+        producer: AIOKafkaProducer,
+        kafka: KafkaSettings,
+        windows: Windows,
+        clock: Clock,
+    ) -> None:
+        self._rows = rows
         self._producer = producer
-        self._topic = topic
-        self._window_seconds = window_seconds
+        self._topic = kafka.topic(SETTLEMENT_WINDOWS)
+        self._changelog = kafka.topic(SETTLEMENT_CHANGELOG)
+        self._clock = clock
+        self.windows = windows
+        self.watermark: datetime | None = None
+        self.touched: set[str] = set()
+        self.lock = asyncio.Lock()
+        """Held while rows are changed: what is read under it is still so when it is written."""
 
-    async def take_in(self, table: Any, record: Record) -> None:
-        """Add one entry to its window in the table; must be called while the table's stream is at that record."""
-        entry = SettlementEntry.model_validate_json(record.value)
-        key = table_key(entry)
-        totals = add_to_totals(table[key].value(), entry, record.sequence)
-        if totals is not None:
-            table[key] = totals
-            await self.publish(running_totals(entry, totals, self._window_seconds))
+    async def process(self, records: Sequence[Record]) -> None:
+        """Add a batch of entries to their windows; returns when everything that came of it is stored."""
+        async with self.lock:
+            changed: dict[str, SettlementWindow] = {}
+            for record in records:
+                entry = SettlementEntry.model_validate_json(record.value)
+                window = self.windows.window_of(entry.account, entry.occurred_at)
+                key = window_key(recipient_of(entry), window.start)
+                self.touched.add(key)
+                if window.end >= self._clock() - KEPT:
+                    known = changed.get(key) or self.get(key) or empty_window(recipient_of(entry), window)
+                    changed[key] = with_entry(known, entry, record.sequence)
+            await self.put(changed)
 
-    async def publish(self, value: SettlementWindow) -> None:
-        """Send running totals, without waiting: the next change or the closing of the window brings them again."""
-        key = window_key(value)
-        sent = await self._producer.send(
+    def get(self, key: str) -> SettlementWindow | None:
+        """The newest record of a window that is kept."""
+        row = self._rows.get(key)
+        if row is None or isinstance(row, SettlementWindow):
+            return row
+        value = self._rows[key] = SettlementWindow.model_validate(row)
+        return value
+
+    def kept(self) -> list[str]:
+        """The keys of the windows that are kept."""
+        return list(self._rows)
+
+    async def put(self, changed: Mapping[str, SettlementWindow], *, keep: bool = True) -> None:
+        """Publish records and, unless they are of windows too old to be kept, keep them. The caller holds the lock."""
+        values = {key: value.model_copy(update={"watermark": self._newest(value)}) for key, value in changed.items()}
+        sent = [await self._publish(key, value) for key, value in values.items()]
+        if keep:
+            sent += [await self._log(key, recipient_of(value), value) for key, value in values.items()]
+        await asyncio.gather(*sent)
+        if keep:
+            self._rows.update(values)
+
+    async def forget(self, key: str, *, publicly: bool = False) -> None:
+        """Keep a window no longer; publicly also takes it off the topic. The caller holds the lock."""
+        value = self.get(key)
+        if value is None:
+            return
+        sent = [await self._log(key, recipient_of(value), None)]
+        if publicly:
+            sent.append(await self._producer.send(self._topic, key=key.encode(), value=None, partition=shard_of(key)))
+        await asyncio.gather(*sent)
+        self._rows.pop(key, None)
+
+    def _newest(self, value: SettlementWindow) -> datetime | None:
+        return max(filter(None, (value.watermark, self.watermark)), default=None)
+
+    async def _publish(self, key: str, value: SettlementWindow) -> asyncio.Future[object]:
+        sent: asyncio.Future[object] = await self._producer.send(
             self._topic,
             key=key.encode(),
             value=value.model_dump_json().encode(),
             partition=shard_of(key),
             headers=_window_event(value, key).headers(),
         )
-        sent.add_done_callback(_log_failure)
+        return sent
+
+    async def _log(self, key: str, recipient: Recipient, value: SettlementWindow | None) -> asyncio.Future[object]:
+        """Write the table's changelog, in Faust's format and in the partition of the window's entries."""
+        sent: asyncio.Future[object] = await self._producer.send(
+            self._changelog,
+            key=json.dumps(key).encode(),
+            value=None if value is None else value.model_dump_json().encode(),
+            partition=shard_of(recipient.key),
+        )
+        return sent
 
 
-def table_key(entry: SettlementEntry) -> str:
-    """The table's key: the same as the stream's, so that a key's rows and records share a partition."""
-    return Recipient(entry.account, entry.recipient_type, entry.recipient_id, entry.currency).key
+def recipient_of(value: SettlementEntry | SettlementWindow) -> Recipient:
+    """Whose money a record is about."""
+    return Recipient(value.account, value.recipient_type, value.recipient_id, value.currency)
 
 
-def event_time(event: Any) -> float:
-    """The event time of a settlement entry, in seconds since the epoch; windows are cut by it, not by arrival."""
-    text = header(event.message.headers, "ce_time")
-    return datetime.fromisoformat(text).timestamp() if text is not None else float(event.message.timestamp)
+def window_key(recipient: Recipient, start: datetime) -> str:
+    """The key of a window's running totals."""
+    return f"{recipient.key}:{start.isoformat()}"
 
 
-def closed_totals(window: WindowRow) -> SettlementWindow:
-    """The totals a window closed at, as PostgreSQL has them."""
-    recipient = window.recipient
-    return SettlementWindow(
-        account=recipient.account,
-        recipient_type=recipient.recipient_type,
-        recipient_id=recipient.recipient_id,
-        currency=recipient.currency,
-        window_start=window.window.start,
-        window_end=window.window.end,
-        gross_minor=window.gross_minor,
-        fee_minor=window.fee_minor,
-        net_minor=window.net_minor,
-        entry_count=window.entry_count,
-        sequence=window.sequence,
+def empty_window(recipient: Recipient, window: Window) -> SettlementWindow:
+    """The record of a window without entries."""
+    return record_of(WindowRow(recipient=recipient, window=window, totals=WindowTotals(), sequence=0))
+
+
+def with_entry(value: SettlementWindow, entry: SettlementEntry, sequence: int) -> SettlementWindow:
+    """The record with an entry in it; the same record when its sequence says that it is in it already."""
+    if sequence <= value.sequence:
+        return value
+    totals = totals_of(value).plus(
+        entry.cause,
+        gross_minor=entry.gross_minor,
+        fee_minor=entry.fee_minor,
+        net_minor=entry.net_minor,
+        occurred_at=entry.occurred_at,
+    )
+    return value.model_copy(update={**asdict(totals), "sequence": sequence})
+
+
+def totals_of(value: SettlementWindow) -> WindowTotals:
+    """The totals in a record; what an older record does not tell is nothing."""
+    told = {name: getattr(value, name) for name in _TOTALS}
+    return WindowTotals(**{name: amount for name, amount in told.items() if amount is not None})
+
+
+def record_of(row: WindowRow) -> SettlementWindow:
+    """A window as PostgreSQL has it, as a record."""
+    return SettlementWindow.model_validate(
+        {
+            "account": row.recipient.account,
+            "recipient_type": row.recipient.recipient_type,
+            "recipient_id": row.recipient.recipient_id,
+            "currency": row.recipient.currency,
+            "window_start": row.window.start,
+            "window_end": row.window.end,
+            **asdict(row.totals),
+            "sequence": row.sequence,
+            "watermark": row.watermark,
+            "closed_at": row.closed_at,
+            "payout_batch_id": None if row.payout_batch_id is None else str(row.payout_batch_id),
+        }
     )
 
 
 def _window_event(value: SettlementWindow, key: str) -> CloudEvent:
     return CloudEvent(
-        id=f"{key}:{value.sequence}",
+        id=f"{key}:{value.sequence}" if value.closed_at is None else f"{key}:{value.sequence}:closed",
         type="paystream.settlement.window",
         source=f"/accounts/{value.account}",
         subject=key,
         time=value.window_end,
+        data_schema=SETTLEMENT_WINDOWS.data_schema,
     )
-
-
-def _log_failure(sent: asyncio.Future[object]) -> None:
-    if not sent.cancelled() and (error := sent.exception()) is not None:
-        _log.warning("running totals not published", error=repr(error))

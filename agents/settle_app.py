@@ -1,60 +1,47 @@
 """The settle app: the only one with a table, so that no agent that decides about money shares a consumer with it."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 from prometheus_client import start_http_server
 
 from agents.app import add_agent, build_app, run_app
+from agents.guard import Process
 from agents.metrics import WINDOWS_CLOSED
 from agents.periodic import periodically
-from agents.records import Record, records_of
+from agents.records import records_of
 from agents.runtime import Runtime
-from agents.settle import SettleAgent, TotalsView, closed_totals, event_time
+from agents.settle import SettleAgent, TotalsView
+from agents.window_comparison import WindowComparison
 from bootstrap.settings import Settings
 from bootstrap.wiring import build_settlement_rules
-from services.settle import SettlementRules, catch_up, close_windows
-from topics.catalog import SETTLE_APP_ID, SETTLEMENT_ENTRIES, SETTLEMENT_TABLE, SETTLEMENT_WINDOWS
-
-KEPT_WINDOWS = 14
-"""How many windows back the table keeps; PostgreSQL keeps them all."""
+from services.settle import SettlementRules, catch_up, close_windows, load_windows
+from topics.catalog import SETTLE_APP_ID, SETTLEMENT_ENTRIES, SETTLEMENT_TABLE
 
 _log = structlog.get_logger(__name__)
 
 
 def build_settle_app(runtime: Runtime) -> Any:
-    """Build the settle app: counting, the live view, and the closing of windows."""
-    kafka, settings = runtime.settings.kafka, runtime.settings.settlement
+    """Build the settle app: counting, the live view and its comparison, and the closing of windows."""
+    settings = runtime.settings.settlement
     rules = build_settlement_rules(settings)
-    app = build_app(SETTLE_APP_ID, kafka)
-    kept_seconds = KEPT_WINDOWS * settings.window_seconds + settings.grace_seconds
-    table = app.Table(SETTLEMENT_TABLE, default=dict, partitions=SETTLEMENT_ENTRIES.partitions).tumbling(
-        settings.window_seconds, expires=kept_seconds
-    )
-    table = table.relative_to(event_time)
+    app = build_app(SETTLE_APP_ID, runtime.settings.kafka)
+    live = _LiveTotals(app, runtime, rules)
 
-    async def count(stream: Any) -> None:
-        guard = await runtime.guard("settle", SETTLEMENT_ENTRIES)
-        agent = SettleAgent(runtime.database, rules)
-        batch_size, wait = runtime.settings.worker.batch_size, runtime.settings.worker.batch_wait_seconds
-        async for events in stream.take_events(batch_size, within=wait):
-            await guard.run(records_of(events), agent.process)
+    async def build_settle() -> Process:
+        return SettleAgent(runtime.database, rules, runtime.clock).process
 
-    async def show(stream: Any) -> None:
-        guard = await runtime.guard("totals", SETTLEMENT_ENTRIES)
-        view = await _view(runtime)
+    async def build_totals() -> Process:
+        return (await live.view()).process
 
-        async def take_in(record: Record) -> None:
-            await view.take_in(table, record)
-
-        async for event in stream.events():
-            await guard.run_single(Record.of(event), take_in)
-
-    add_agent(app, kafka, SETTLEMENT_ENTRIES, "settle", count)
-    add_agent(app, kafka, SETTLEMENT_ENTRIES, "totals", show)
+    _add_batch_agent(app, runtime, "settle", build_settle)
+    _add_batch_agent(app, runtime, "totals", build_totals)
 
     async def close() -> None:
-        await _close(runtime, rules, await _view(runtime))
+        await _close(runtime, rules)
+        await live.compare()
 
     periodically(app, "close-windows", settings.close_interval_seconds, close)
     return app
@@ -67,17 +54,57 @@ def run_settle(settings: Settings) -> None:
     run_app(build_settle_app(Runtime(settings, "settle")))
 
 
-async def _view(runtime: Runtime) -> TotalsView:
-    return TotalsView(
-        await runtime.producer(),
-        runtime.settings.kafka.topic(SETTLEMENT_WINDOWS),
-        runtime.settings.settlement.window_seconds,
-    )
+class _LiveTotals:
+    """The view on Faust's table and its comparison, built inside the event loop at the first use."""
+
+    def __init__(self, app: Any, runtime: Runtime, rules: SettlementRules) -> None:
+        self._app = app
+        self._runtime = runtime
+        self._rules = rules
+        self._table = app.Table(SETTLEMENT_TABLE, default=None, partitions=SETTLEMENT_ENTRIES.partitions)
+        self._topic = runtime.settings.kafka.topic(SETTLEMENT_ENTRIES)
+        self._building = asyncio.Lock()
+        self._view: TotalsView | None = None
+        self._comparison: WindowComparison | None = None
+
+    async def view(self) -> TotalsView:
+        """The view; Faust has recovered the table by the time that a stream brings its first record."""
+        async with self._building:
+            if self._view is None:
+                runtime = self._runtime
+                producer, windows = await runtime.producer(), await load_windows(runtime.database, self._rules)
+                self._view = TotalsView(self._table.data, producer, runtime.settings.kafka, windows, runtime.clock)
+            return self._view
+
+    async def compare(self) -> None:
+        """Compare the view with PostgreSQL."""
+        if self._comparison is None:
+            runtime, view = self._runtime, await self.view()
+            self._comparison = WindowComparison(
+                runtime.database, view, runtime.settings.kafka, self._rules, runtime.clock, self._owned
+            )
+        await self._comparison.run()
+
+    def _owned(self) -> frozenset[int]:
+        """The partitions this process has; none while they are being assigned or their table recovered."""
+        if self._app.rebalancing or not self._app.tables.actives_ready:
+            return frozenset()
+        return frozenset(each.partition for each in self._app.consumer.assignment() if each.topic == self._topic)
 
 
-async def _close(runtime: Runtime, rules: SettlementRules, view: TotalsView) -> None:
+def _add_batch_agent(app: Any, runtime: Runtime, name: str, build: Callable[[], Awaitable[Process]]) -> None:
+    worker = runtime.settings.worker
+
+    async def run(stream: Any) -> None:
+        guard, process = await runtime.guard(name, SETTLEMENT_ENTRIES), await build()
+        async for events in stream.take_events(worker.batch_size, within=worker.batch_wait_seconds):
+            await guard.run(records_of(events), process)
+
+    add_agent(app, runtime.settings.kafka, SETTLEMENT_ENTRIES, name, run)
+
+
+async def _close(runtime: Runtime, rules: SettlementRules) -> None:
     if missed := await catch_up(runtime.database, rules, runtime.clock()):
         _log.warning("entries the stream did not bring were counted", entries=missed)
     for window in await close_windows(runtime.database, rules, runtime.clock()):
-        WINDOWS_CLOSED.labels(verdict="paid" if window.net_minor > 0 else "carried").inc()
-        await view.publish(closed_totals(window))
+        WINDOWS_CLOSED.labels(verdict="carried" if window.payout_batch_id is None else "paid").inc()

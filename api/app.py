@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from api import docs_page
 from api.context import ApiContext
 from api.middleware import Hardening
 from api.openapi import describe, operation_id
@@ -36,19 +38,9 @@ _log = structlog.get_logger(__name__)
 
 def create_app(context: ApiContext, lifespan: Lifespan | None = None) -> FastAPI:
     """Build the application. Its context is ready; `lifespan` opens and closes what runs beside it."""
-    app = FastAPI(
-        title="Paystream",
-        version=VERSION,
-        description=DESCRIPTION,
-        lifespan=lifespan or _nothing,
-        docs_url="/docs",
-        redoc_url=None,
-    )
+    app = _with_routes(lifespan or _nothing)
     app.state.context = context
-    app.router.generate_unique_id_function = operation_id
-    app.openapi = describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
-    for router in ROUTERS:
-        app.include_router(router)
+    app.include_router(docs_page.ROUTER)
     _add_probes(app, context)
     for kind in (HTTPException, Exception):
         app.add_exception_handler(kind, _answer_error)
@@ -56,6 +48,28 @@ def create_app(context: ApiContext, lifespan: Lifespan | None = None) -> FastAPI
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Hardening, max_body_bytes=context.settings.api.max_body_bytes)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document that the application serves; needs no database and no settings."""
+    return _with_routes(_nothing).openapi()
+
+
+def _with_routes(lifespan: Lifespan) -> FastAPI:
+    app = FastAPI(
+        title="Paystream",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=docs_page.OPENAPI_PATH,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.router.generate_unique_id_function = operation_id
+    app.openapi = describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

@@ -24,12 +24,22 @@ BEARER = HTTPBearer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """An authenticated request: the key, the account it speaks for, and the database inside that account's scope."""
+    """An authenticated request: the key, the account it speaks for, and the database inside that account's scope.
+
+    `chosen` is None when an operator's key is for several accounts and the request names none of them.
+    """
 
     key: ApiKey
-    account: str
+    chosen: str | None
     database: Database
     request_id: str
+
+    @property
+    def account(self) -> str:
+        """The account that the request is about. Raises InvalidInput when it names none and might mean several."""
+        if self.chosen is None:
+            raise InvalidInput("this key is for several accounts: name one in the header Paystream-Account")
+        return self.chosen
 
     @property
     def actor(self) -> str:
@@ -54,23 +64,19 @@ async def identify(request: Request, context: ApiContext) -> Caller:
     if scheme.lower() != "bearer" or not secret:
         raise Unauthenticated("send an API key as `Authorization: Bearer ps_…`")
     key = await authenticate(context.database, secret.strip(), context.clock())
-    account = _account_of(request, key)
-    scope = {account} if key.kind == "merchant" else set(key.accounts)
     return Caller(
         key=key,
-        account=account,
-        database=context.database.scoped(scope),
+        chosen=_account_of(request, key),
+        database=context.database.scoped(set(key.accounts)),
         request_id=str(request.scope["state"]["request_id"]),
     )
 
 
-def _account_of(request: Request, key: ApiKey) -> str:
+def _account_of(request: Request, key: ApiKey) -> str | None:
     """The account that a request is about: the path's, else the header's, else the key's only one."""
     chosen = request.path_params.get("account") or request.headers.get(ACCOUNT_HEADER)
     if chosen is None:
-        if len(key.accounts) > 1:
-            raise InvalidInput("this key is for several accounts: name one in the header Paystream-Account")
-        return key.accounts[0]
+        return key.accounts[0] if len(key.accounts) == 1 else None
     if chosen not in key.accounts:
         raise NotFound(f"there is no account {chosen!r}", field="account")
     return str(chosen)

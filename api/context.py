@@ -7,6 +7,7 @@ from fastapi import Request
 from bootstrap.clock import Clock
 from bootstrap.rate_limits import RateLimiter
 from bootstrap.settings import Settings
+from services.broker import Broker
 from services.commands.runner import CommandRunner
 from services.gateways import ConnectorSource
 from storage.sealing import KeyRing
@@ -18,7 +19,8 @@ class ApiContext:
     """The parts of the process.
 
     `database` sees every account and is for authentication and for what operators run across accounts; everything else
-    goes through `Caller.database`, which PostgreSQL keeps inside the caller's accounts.
+    goes through `Caller.database`, which PostgreSQL keeps inside the caller's accounts. Without a `broker` the routes
+    about records on Kafka answer that they are unavailable.
     """
 
     settings: Settings
@@ -27,6 +29,7 @@ class ApiContext:
     gateways: ConnectorSource
     limiter: RateLimiter
     clock: Clock
+    broker: Broker | None = None
 
     def runner(self, account: str) -> CommandRunner:
         """Runs commands of one account, inside that account's scope."""

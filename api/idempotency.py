@@ -5,7 +5,6 @@ the account and the key, so that even a process that died between the work and t
 """
 
 import base64
-import hashlib
 import json
 import re
 import uuid
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from api.authentication import Caller
 from api.context import ApiContext
 from domain.errors import CommandConflict, InvalidInput
+from storage.api_answers import answer_context
 
 HEADER = "idempotency-key"
 REPLAYED_HEADER = "idempotent-replayed"
@@ -26,18 +26,18 @@ KEPT_FOR = timedelta(days=2)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _NAMESPACE = uuid.UUID("8c2f5b3e-4e5f-4cf5-9d9d-0a4f7b1f6a51")
 _KEPT_HEADERS = ("content-type", "location", "etag")
-_NOT_CARRIED_OUT = frozenset({400, 401, 403, 413, 422, 429, 500})
+_NOT_CARRIED_OUT = frozenset({400, 401, 403, 413, 422, 429, 500, 503})
 """Answers to requests that had no effect and may be sent again, mended, with the same key."""
 
 
 class Idempotency:
     """The way of one POST with a key: `replay` before the work, `keep` after it."""
 
-    def __init__(self, context: ApiContext, caller: Caller, key: str, fingerprint: bytes) -> None:
+    def __init__(self, context: ApiContext, caller: Caller, key: str, asked: bytes) -> None:
         self._context = context
         self._caller = caller
         self._key = key
-        self._fingerprint = fingerprint
+        self._asked = asked
 
     async def replay(self) -> Response | None:
         """Claim the key, or return what was answered before.
@@ -47,10 +47,13 @@ class Idempotency:
         now = self._context.clock()
         async with self._caller.database.transaction(self._caller.actor) as transaction:
             answers, account = transaction.api_answers, self._caller.account
-            if await answers.begin(account, self._key, self._fingerprint, now, now - STALE_AFTER):
+            # A body may hold a secret that somebody chose and others could guess.
+            fingerprint = self._context.ring.fingerprint(self._asked, account)
+            if await answers.begin(account, self._key, fingerprint, now, now - STALE_AFTER):
                 return None
             known = await answers.get(account, self._key)
-        if known is None or known.fingerprint != self._fingerprint:
+        ring = self._context.ring
+        if known is None or not ring.has_fingerprint(self._asked, account, known.fingerprint):
             raise CommandConflict("this Idempotency-Key was used for another request", code="idempotency_key_reused")
         if known.sealed is None:
             raise CommandConflict("a request with this Idempotency-Key is being worked on", code="request_in_progress")
@@ -70,7 +73,7 @@ class Idempotency:
 
     @property
     def _seal_context(self) -> str:
-        return f"answer:{self._caller.account}:{self._key}"
+        return answer_context(self._caller.account, self._key)
 
 
 async def idempotency_of(request: Request, context: ApiContext, caller: Caller) -> Idempotency | None:
@@ -80,7 +83,7 @@ async def idempotency_of(request: Request, context: ApiContext, caller: Caller) 
         return None
     if not _KEY.fullmatch(key):
         raise InvalidInput("an Idempotency-Key has 1 to 255 printable characters, without spaces", field=HEADER)
-    return Idempotency(context, caller, key, await _fingerprint_of(request, caller))
+    return Idempotency(context, caller, key, await _asked_by(request, caller))
 
 
 def new_id_of(request: Request, caller: Caller, prefix: str) -> str:
@@ -95,9 +98,9 @@ def command_id_of(request: Request, caller: Caller) -> str:
     return new_id_of(request, caller, "api")
 
 
-async def _fingerprint_of(request: Request, caller: Caller) -> bytes:
+async def _asked_by(request: Request, caller: Caller) -> bytes:
     asked = (request.method, request.url.path, request.url.query, caller.key.id)
-    return hashlib.sha256(json.dumps(asked).encode() + await request.body()).digest()
+    return json.dumps(asked).encode() + await request.body()
 
 
 def _freeze(response: Response) -> bytes:

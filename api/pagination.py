@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Depends, Query
@@ -60,9 +60,11 @@ def _read(cursor: str) -> Position:
     try:
         said = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         moment, identifier = said
-        position = Position(datetime.fromisoformat(moment), str(identifier))
-    except (ValueError, TypeError, binascii.Error) as error:
+        at = datetime.fromisoformat(moment)
+        position = Position(at.astimezone(UTC), str(identifier))
+        position.id.encode()  # JSON can hold halves of characters, which PostgreSQL refuses.
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
         raise InvalidInput("this is no cursor of ours; use `next_cursor` of a page", field="cursor") from error
-    if position.moment.tzinfo is None or "\x00" in position.id:
+    if at.tzinfo is None or "\x00" in position.id:
         raise InvalidInput("this is no cursor of ours; use `next_cursor` of a page", field="cursor")
     return position

@@ -29,6 +29,7 @@ from domain.errors import (
     PreconditionFailed,
     Refused,
     Unauthenticated,
+    Unavailable,
     VerificationFailed,
 )
 
@@ -45,6 +46,7 @@ STATUSES: Mapping[type[PaystreamError], HTTPStatus] = {
     VerificationFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     GatewayDeclined: HTTPStatus.PAYMENT_REQUIRED,
     GatewayRejected: HTTPStatus.BAD_GATEWAY,
     GatewayUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -47,7 +47,7 @@ def router(tag: str, scope: Scope = Scope.PAYMENTS_READ) -> APIRouter:
         route_class=ApiRoute,
         generate_unique_id_function=operation_id,
         dependencies=[Depends(requires(scope))],
-        responses=problem_responses(401, 403, 404, 409, 422, 429),
+        responses=problem_responses(400, 401, 403, 404, 409, 422, 429),
     )
 
 

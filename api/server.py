@@ -16,7 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.app import create_app
 from api.context import ApiContext
 from api.idempotency import KEPT_FOR
+from bootstrap.broker import KafkaBroker
 from bootstrap.clock import system_clock
+from bootstrap.credential_changes import CredentialChanges
 from bootstrap.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from bootstrap.rate_limits import RateLimiter
 from bootstrap.settings import Settings
@@ -72,6 +74,7 @@ def build_app(settings: Settings) -> FastAPI:
     """Put the application together; its lifespan opens and closes what it needs."""
     database = build_database(settings, "api")
     gateways = build_gateways(settings, database)
+    broker = KafkaBroker(settings.kafka)
     context = ApiContext(
         settings=settings,
         database=database,
@@ -83,17 +86,21 @@ def build_app(settings: Settings) -> FastAPI:
             monotonic=time.monotonic,
         ),
         clock=system_clock,
+        broker=broker,
     )
+    changes = CredentialChanges(database, changed=gateways.forget, missed=gateways.forget_all)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        purging = asyncio.create_task(purge_forever(context))
+        tasks = [asyncio.create_task(purge_forever(context)), asyncio.create_task(changes.run())]
         try:
             yield
         finally:
-            purging.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await purging
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await broker.close()
             await gateways.close()
             await database.close()
 

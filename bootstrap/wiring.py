@@ -41,4 +41,6 @@ def build_settlement_rules(settings: SettlementSettings) -> SettlementRules:
         grace_seconds=settings.grace_seconds,
         auto_approve_threshold_minor=settings.auto_approve_threshold_minor,
         auto_approve_threshold_by_currency=settings.auto_approve_threshold_by_currency,
+        second_approval_threshold_minor=settings.second_approval_threshold_minor,
+        second_approval_threshold_by_currency=settings.second_approval_threshold_by_currency,
     )

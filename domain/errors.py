@@ -14,6 +14,7 @@
     ├── VerificationFailed             a callback that is not proven to come from its gateway
     ├── Unauthenticated                nobody knows who asks
     ├── Forbidden                      we know who asks, and they may not
+    ├── Unavailable                    a part of our own does not answer now: ask again later
     ├── GatewayError                   a gateway was called
     │   ├── GatewayDeclined            it said no to this payment: a definite answer
     │   ├── GatewayRejected            it said our request or our credentials are wrong: a definite answer
@@ -118,6 +119,12 @@ class Forbidden(PaystreamError):
     """Whoever asks is known and may not do this."""
 
     code = "forbidden"
+
+
+class Unavailable(PaystreamError):
+    """A part of our own, such as the broker, is not there or does not answer now. The same again later may succeed."""
+
+    code = "unavailable"
 
 
 class GatewayError(PaystreamError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.errors import InvariantViolated
+from domain.fees import fee_of, fee_returned
 from domain.money import allocate
 from domain.payment import PaymentState, PaymentTerms, Split, Totals
 
@@ -57,6 +58,11 @@ def payable_account(recipient_type: str, recipient_id: str) -> str:
     return f"recipient:{recipient_type}:{recipient_id}:payable"
 
 
+def reserve_account(recipient_type: str, recipient_id: str) -> str:
+    """What we owe a recipient and hold back for a while."""
+    return f"recipient:{recipient_type}:{recipient_id}:reserve"
+
+
 FEES_REVENUE = "fees:revenue"
 DISPUTES_HELD = "disputes:held"
 EXCESS_LOSSES = "losses:excess"
@@ -84,26 +90,17 @@ def _money_in(sums: Totals) -> tuple[int, int, int, int, bool]:
     return (sums.captured, sums.refunded, sums.dispute_open, sums.dispute_lost, sums.is_reversed)
 
 
-def fee_of(captured_minor: int, terms: PaymentTerms) -> int:
-    """The fee on a captured total: basis points rounded half-even, plus the fixed part, never above the capture."""
-    if captured_minor <= 0:
-        return 0
-    whole, rest = divmod(captured_minor * terms.fee_basis_points, 10_000)
-    rounds_up = rest > 5_000 or (rest == 5_000 and whole % 2 == 1)  # noqa: PLR2004 - half of 10,000
-    return min(captured_minor, whole + rounds_up + terms.fee_fixed_minor)
-
-
 @dataclass(frozen=True, slots=True)
 class _Targets:
     """Per cause: the gateway's side in total, and each split's gross and fee."""
 
     total: dict[Cause, int]
     gross: dict[Cause, tuple[int, ...]]
-    fee: tuple[int, ...]
+    fee: dict[Cause, tuple[int, ...]]
 
     def at(self, cause: Cause) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-        """Everything of one cause; fees belong to captures."""
-        return (self.total[cause], self.gross.get(cause, ()), self.fee if cause is Cause.CAPTURE else ())
+        """Everything of one cause."""
+        return (self.total[cause], self.gross.get(cause, ()), self.fee.get(cause, ()))
 
     @classmethod
     def of(cls, sums: Totals, terms: PaymentTerms) -> "_Targets":
@@ -130,8 +127,27 @@ class _Targets:
                 Cause.DISPUTE_LOST: tuple(a - b for a, b in zip(refund, dispute, strict=True)),
                 Cause.REVERSAL: tuple(a - b for a, b in zip(dispute, reversal, strict=True)),
             },
-            fee=_by_gain(fee_of(sums.captured, terms), gained),
+            fee=_fee_targets(sums, terms, gained),
         )
+
+
+def _fee_targets(sums: Totals, terms: PaymentTerms, gained: tuple[int, ...]) -> dict[Cause, tuple[int, ...]]:
+    """The fee of the captures, and what of it goes back with refunds and with a reversal; a lost dispute keeps it.
+
+    What goes back is split by what each recipient was charged, so that with the whole capture the whole fee goes back.
+    """
+    fees = terms.fees
+    charged = _by_gain(fee_of(sums.captured, fees), gained)
+    refunded = min(sums.captured, sums.refunded)
+    by_refunds, by_all = (
+        _by_gain(fee_returned(sums.captured, given_back, fees), charged)
+        for given_back in (refunded, sums.captured if sums.is_reversed else refunded)
+    )
+    return {
+        Cause.CAPTURE: charged,
+        Cause.REFUND: tuple(-part for part in by_refunds),
+        Cause.REVERSAL: tuple(a - b for a, b in zip(by_refunds, by_all, strict=True)),
+    }
 
 
 def _by_gain(amount_minor: int, gained: tuple[int, ...]) -> tuple[int, ...]:
@@ -152,10 +168,16 @@ def _difference(
         counter = EXCESS_LOSSES if cause is Cause.EXCESS else DISPUTES_HELD
         postings = [(receivable_account(terms.gateway), receivable), (counter, -receivable)]
         return _checked(postings), ()
+    no_fee = (0,) * len(terms.splits)
     shares = tuple(
-        Share(split, gross_new - gross_old, fee_new - fee_old if cause is Cause.CAPTURE else 0)
+        Share(split, gross_new - gross_old, fee_new - fee_old)
         for split, gross_new, gross_old, fee_new, fee_old in zip(
-            terms.splits, new.gross[cause], old.gross[cause], new.fee, old.fee, strict=True
+            terms.splits,
+            new.gross[cause],
+            old.gross[cause],
+            new.fee.get(cause, no_fee),
+            old.fee.get(cause, no_fee),
+            strict=True,
         )
     )
     postings = [(receivable_account(terms.gateway), receivable)]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from domain.errors import InvariantViolated
 from domain.facts import NEEDS_AMOUNT, NEEDS_MOVEMENT, Fact, FactKind, Trust
+from domain.fees import FeeOnRefund, FeeTerms
 from domain.money import check_amount
 
 CURRENCY_MISMATCH = "currency_mismatch"
@@ -69,6 +70,20 @@ class PaymentTerms:
     splits: tuple[Split, ...]
     fee_basis_points: int = 0
     fee_fixed_minor: int = 0
+    fee_min_minor: int = 0
+    fee_max_minor: int | None = None
+    fee_on_refund: FeeOnRefund = FeeOnRefund.KEPT
+
+    @property
+    def fees(self) -> FeeTerms:
+        """The fee schedule, as the rules of fees have it."""
+        return FeeTerms(
+            basis_points=self.fee_basis_points,
+            fixed_minor=self.fee_fixed_minor,
+            min_minor=self.fee_min_minor,
+            max_minor=self.fee_max_minor,
+            on_refund=self.fee_on_refund,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
-"""Settlement: entries per recipient, tumbling windows by event time, payout batches.
+"""Settlement: entries per recipient, windows of event time, payout batches.
 
 An entry is written for every movement of a recipient's money. Entries are counted in the window of their event time
-and paid in exactly one batch; a batch that would pay nothing or less than nothing is not made, so its entries stay
-unclaimed and carry into the next.
+and paid in exactly one batch; a batch that would pay nothing, or less than the recipient's minimum, is not made, so
+its entries stay unclaimed and carry into the next.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import InvariantViolated, OperationNotAllowed
@@ -55,53 +55,74 @@ class Window:
     end: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class EntryAmounts:
-    """What one entry adds to a window or a batch, in minor units."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryTotals:
+    """Sums over entries that no batch has yet, in minor units; net = gross - fee."""
 
-    payment_id: str
-    gross_minor: int
-    fee_minor: int
-    net_minor: int
+    gross_minor: int = 0
+    fee_minor: int = 0
+    net_minor: int = 0
+    entry_count: int = 0
+    payment_count: int = 0
+    first_event_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.net_minor != self.gross_minor - self.fee_minor:
+            raise InvariantViolated(f"entries do not add up: {self}")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchTotals:
-    """Sums of a batch; net = gross - fee."""
+    """Sums of a batch in minor units: net = gross - fee - reserve held + reserve released, and net is what is paid.
+
+    `payment_ids` are in order; of a large batch they are the first `LISTED_PAYMENTS`.
+    """
 
     gross_minor: int
     fee_minor: int
     net_minor: int
     entry_count: int
     payment_ids: tuple[str, ...]
+    reserve_held_minor: int = 0
+    reserve_released_minor: int = 0
+
+    @property
+    def entries_net_minor(self) -> int:
+        """What the entries alone come to, before the reserve."""
+        return self.gross_minor - self.fee_minor
 
 
-def window_of(occurred_at: datetime, size_seconds: int) -> Window:
-    """The tumbling window an event time falls in, aligned to the epoch."""
-    size = timedelta(seconds=size_seconds)
-    epoch = datetime.fromtimestamp(0, UTC)
-    start = epoch + (occurred_at - epoch) // size * size
-    return Window(start, start + size)
+LISTED_PAYMENTS = 1_000
+"""How many payments a batch names at most; a message has to stay small, and the rest can be read page by page."""
 
 
-def sum_entries(entries: Iterable[EntryAmounts]) -> BatchTotals:
-    """Add entries up. Raises InvariantViolated when an entry's net is not its gross less its fee."""
-    gross = fee = net = count = 0
-    payment_ids: set[str] = set()
-    for entry in entries:
-        if entry.net_minor != entry.gross_minor - entry.fee_minor:
-            raise InvariantViolated(f"an entry of payment {entry.payment_id} does not add up: {entry}")
-        gross += entry.gross_minor
-        fee += entry.fee_minor
-        net += entry.net_minor
-        count += 1
-        payment_ids.add(entry.payment_id)
-    return BatchTotals(gross, fee, net, count, tuple(sorted(payment_ids)))
+def batch_totals(
+    entries: EntryTotals, payment_ids: Iterable[str], *, held_minor: int, released_minor: int
+) -> BatchTotals:
+    """The totals of a batch that pays these entries, holds something back and releases something."""
+    return BatchTotals(
+        gross_minor=entries.gross_minor,
+        fee_minor=entries.fee_minor,
+        net_minor=entries.net_minor - held_minor + released_minor,
+        entry_count=entries.entry_count,
+        payment_ids=tuple(payment_ids),
+        reserve_held_minor=held_minor,
+        reserve_released_minor=released_minor,
+    )
 
 
-def first_status(net_minor: int, auto_approve_threshold_minor: int) -> BatchStatus:
-    """Up to the threshold the settlement agent approves by itself; above it a person has to."""
-    return BatchStatus.APPROVED if net_minor <= auto_approve_threshold_minor else BatchStatus.DRAFT
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRules:
+    """Up to which net amount a batch needs nobody, and above which it needs two people, in minor units."""
+
+    auto_approve_minor: int
+    second_approval_minor: int | None = None
+
+    def required(self, net_minor: int) -> int:
+        """How many people have to approve a batch."""
+        if net_minor <= self.auto_approve_minor:
+            return 0
+        return 2 if self.second_approval_minor is not None and net_minor > self.second_approval_minor else 1
 
 
 def check_transition(batch_id: str, old: BatchStatus, new: BatchStatus) -> None:

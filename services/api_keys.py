@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from domain.errors import InvalidInput, NotFound, Unauthenticated
 from storage.api_keys import ApiKey, KeyKind, KeyMode
+from storage.listing import Position
 from storage.unit_of_work import Database, Transaction
 
 NOTE_USE_EVERY = timedelta(minutes=1)
@@ -58,6 +59,7 @@ async def create_key(
     now: datetime,
     kind: KeyKind = "merchant",
     expires_at: datetime | None = None,
+    request_id: str = "",
 ) -> NewKey:
     """Make a key. Raises NotFound for an unknown account, InvalidInput for what can never be a key."""
     if not name.strip() or len(name) > MAX_NAME_LENGTH:
@@ -68,7 +70,7 @@ async def create_key(
         raise InvalidInput("a merchant's key is for exactly one account", field="accounts")
     if expires_at is not None and expires_at <= now:
         raise InvalidInput("a key cannot expire before it is made", field="expires_at")
-    async with database.transaction(actor) as transaction:
+    async with database.transaction(actor, request_id) as transaction:
         mode = await _mode_of(transaction, accounts)
         key_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
         secret = f"ps_{mode}_{key_id}_{secrets.token_urlsafe(32)}"
@@ -101,20 +103,36 @@ async def authenticate(database: Database, secret: str, now: datetime) -> ApiKey
     return key
 
 
-async def revoke_key(database: Database, key_id: str, *, actor: str, now: datetime) -> ApiKey:
-    """Revoke a key; doing it again changes nothing. Raises NotFound."""
-    async with database.transaction(actor) as transaction:
-        await transaction.api_keys.revoke(key_id, now)
+async def revoke_key(
+    database: Database,
+    key_id: str,
+    *,
+    actor: str,
+    now: datetime,
+    account: str | None = None,
+    request_id: str = "",
+) -> ApiKey:
+    """Revoke a key, of an account where one is named; doing it again changes nothing. Raises NotFound."""
+    async with database.transaction(actor, request_id) as transaction:
         key = await transaction.api_keys.get(key_id)
-    if key is None:
-        raise NotFound(f"there is no API key {key_id!r}", field="api_key_id")
-    return key
+        if key is None or (account is not None and account not in key.accounts):
+            raise NotFound(f"there is no API key {key_id!r}", field="api_key_id")
+        await transaction.api_keys.revoke(key_id, now)
+        return await transaction.api_keys.get(key_id) or key
 
 
 async def list_keys(database: Database, account: str | None = None) -> list[ApiKey]:
     """The keys that are valid for an account, or every key; the newest first."""
     async with database.transaction() as transaction:
         return await transaction.api_keys.all(account)
+
+
+async def find_keys(
+    database: Database, account: str, *, limit: int, after: Position | None, ascending: bool
+) -> tuple[list[ApiKey], Position | None]:
+    """Return a page of the keys that are valid for an account, and where to go on."""
+    async with database.transaction() as transaction:
+        return await transaction.api_keys.page(account, limit=limit, after=after, ascending=ascending)
 
 
 def prefix_of(key: ApiKey) -> str:

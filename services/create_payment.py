@@ -6,9 +6,10 @@ from domain.errors import CommandConflict, InvalidInput, NotFound
 from domain.events import Milestone
 from domain.payment import PaymentState, PaymentTerms, Split, status_of
 from services.messages import payment_event
+from services.settlement_rules import fee_terms
 from storage.payments import PaymentRecord
 from storage.unit_of_work import Transaction
-from topics.commands import NewPayment
+from topics.commands import CreatePayment, NewPayment, SubmitManualPayment
 
 CREATED = Milestone(0, "payment.created", "", 0)
 
@@ -22,10 +23,16 @@ async def create_payment(
     manual_capture: bool = False,
     awaiting_approval: bool = False,
 ) -> PaymentRecord:
-    """Insert the payment. Raises NotFound without the account, InvalidInput when splits do not fit the amount."""
+    """Insert the payment, with the fees that count for it now frozen in its terms.
+
+    Raises NotFound without the account, InvalidInput when splits do not fit the amount.
+    """
     account = await transaction.accounts.get(command.account)
     if account is None:
         raise NotFound(f"there is no account {command.account!r}", field="account")
+    fees = await fee_terms(
+        transaction, account, gateway=gateway, method=method_of(command), currency=command.currency, at=now
+    )
     state = PaymentState(awaiting_approval=awaiting_approval)
     payment = PaymentRecord(
         terms=PaymentTerms(
@@ -35,8 +42,11 @@ async def create_payment(
             amount_minor=command.amount_minor,
             currency=command.currency,
             splits=splits_of(command),
-            fee_basis_points=account.fee_basis_points,
-            fee_fixed_minor=account.fee_fixed_minor,
+            fee_basis_points=fees.basis_points,
+            fee_fixed_minor=fees.fixed_minor,
+            fee_min_minor=fees.min_minor,
+            fee_max_minor=fees.max_minor,
+            fee_on_refund=fees.on_refund,
         ),
         state=state,
         status=status_of(state),
@@ -58,6 +68,13 @@ async def create_payment(
     await transaction.movements.add_events([row], now)
     await transaction.outbox.add([message])
     return payment
+
+
+def method_of(command: NewPayment) -> str | None:
+    """The payment method, where it is known before the payer chooses one."""
+    if isinstance(command, CreatePayment):
+        return command.payment_method
+    return command.method if isinstance(command, SubmitManualPayment) else None
 
 
 def splits_of(command: NewPayment) -> tuple[Split, ...]:

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from domain.events import Milestone, is_superseded
-from domain.settlement import Recipient
+from domain.settlement import LISTED_PAYMENTS, Recipient
 from storage.movements import EventRow
 from storage.outbox import OutboxMessage
 from storage.payments import PaymentRecord
@@ -86,7 +86,9 @@ def command_result(result: CommandResult) -> OutboxMessage:
 
 
 def payout_batch(batch: BatchRow, changed_at: datetime) -> OutboxMessage:
-    """A payout batch as it stands now."""
+    """A payout batch as it stands now. A large one names its first payments only: a message has to stay small."""
+    listed = batch.totals.payment_ids[:LISTED_PAYMENTS]
+    payment_count = len(batch.totals.payment_ids) if batch.payment_count is None else batch.payment_count
     value = PayoutBatch(
         payout_batch_id=str(batch.id),
         **_recipient(batch.recipient),
@@ -97,8 +99,12 @@ def payout_batch(batch: BatchRow, changed_at: datetime) -> OutboxMessage:
         period_end=batch.period.end,
         status=batch.status,
         entry_count=batch.totals.entry_count,
-        payment_count=len(batch.totals.payment_ids),
-        payment_ids=batch.totals.payment_ids,
+        payment_count=payment_count,
+        payment_ids=listed,
+        payment_ids_complete=len(listed) == payment_count,
+        reserve_held_minor=batch.totals.reserve_held_minor,
+        reserve_released_minor=batch.totals.reserve_released_minor,
+        required_approvals=batch.required_approvals,
         bank_reference=batch.bank_reference,
         paid_at=batch.paid_at,
         created_at=batch.created_at,

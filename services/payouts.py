@@ -13,6 +13,7 @@ from domain.errors import CommandConflict, InvalidInput, NotFound
 from domain.payouts import PayoutCause, check_approver, postings
 from domain.settlement import BatchStatus, check_transition
 from services.messages import payout_batch
+from services.reserve import undo_reserve
 from storage.ledger import LedgerTransaction
 from storage.listing import PageOf, Position
 from storage.settlement import BatchRow
@@ -30,13 +31,30 @@ async def find_payouts(
     account: str,
     equal: Mapping[str, object],
     *,
+    created_from: datetime | None = None,
+    created_before: datetime | None = None,
     limit: int,
     after: Position | None,
     ascending: bool,
 ) -> tuple[list[BatchRow], Position | None]:
-    """Return a page of an account's batches and where to go on."""
+    """Return a page of an account's batches and where to go on; `equal` are columns and what they must be."""
     async with database.transaction() as transaction:
-        return await transaction.payouts.page(account, equal, limit=limit, after=after, ascending=ascending)
+        return await transaction.payouts.page(
+            account,
+            equal,
+            created_from=created_from,
+            created_before=created_before,
+            limit=limit,
+            after=after,
+            ascending=ascending,
+        )
+
+
+async def payout_approvals(database: Database, account: str, batch_id: uuid.UUID) -> list[tuple[str, datetime]]:
+    """Return who has approved a batch and when, in order. Raises NotFound."""
+    async with database.transaction() as transaction:
+        _own(await transaction.payouts.get(batch_id), account, batch_id)
+        return await transaction.payouts.approvals(batch_id)
 
 
 async def payout_entries(
@@ -85,7 +103,7 @@ async def execute_payout(
         if batch.status is BatchStatus.COMPLETED and bank_reference is not None:
             return _same_reference(batch, bank_reference)
         if batch.status is not BatchStatus.PROCESSING:
-            batch = await _begin(transaction, batch, actor, now)
+            batch = await begin_payout(transaction, batch, actor, now)
         if bank_reference is None:
             return batch
         await _post(transaction, batch, PayoutCause.COMPLETED, now, bank_reference)
@@ -102,7 +120,7 @@ async def fail_payout(
     request_id: str,
     now: datetime,
 ) -> BatchRow:
-    """Give a batch up: its entries go into the next one, and what was in transit is owed again.
+    """Give a batch up: its entries go into the next one, what was in transit is owed again, the reserve is undone.
 
     Raises NotFound, OperationNotAllowed for a batch that is at its end.
     """
@@ -113,13 +131,15 @@ async def fail_payout(
         check_transition(str(batch.id), batch.status, BatchStatus.FAILED)
         if batch.status is BatchStatus.PROCESSING:
             await _post(transaction, batch, PayoutCause.RETURNED, now, reason)
+        await undo_reserve(transaction, batch, now)
         await transaction.payouts.release_entries(batch.id, now)
         return await _change(
             transaction, batch, BatchStatus.FAILED, now, failed_by=actor, failed_at=now, failure_reason=reason
         )
 
 
-async def _begin(transaction: Transaction, batch: BatchRow, actor: str, now: datetime) -> BatchRow:
+async def begin_payout(transaction: Transaction, batch: BatchRow, actor: str, now: datetime) -> BatchRow:
+    """Take an approved batch that this transaction has locked into transit. Raises OperationNotAllowed."""
     check_transition(str(batch.id), batch.status, BatchStatus.PROCESSING)
     await _post(transaction, batch, PayoutCause.EXECUTED, now, None)
     return await _change(transaction, batch, BatchStatus.PROCESSING, now, executed_by=actor, executed_at=now)

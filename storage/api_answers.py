@@ -26,6 +26,10 @@ _FINISH = text(
 )
 _FORGET = text("delete from api_answers where account = :account and idempotency_key = :key and ciphertext is null")
 _PURGE = text("delete from api_answers where started_at < :before")
+_LOCK_WRAPPED_WITH_OTHERS = text(
+    "select account, idempotency_key, key_id, wrapped_key, ciphertext from api_answers"
+    " where key_id <> :active_key order by account, idempotency_key limit :limit for update"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,25 @@ class KnownAnswer:
 
     fingerprint: bytes
     sealed: Sealed | None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedAnswer:
+    """An answer that was given, still sealed."""
+
+    account: str
+    idempotency_key: str
+    sealed: Sealed
+
+    @property
+    def context(self) -> str:
+        """What the seal is bound to."""
+        return answer_context(self.account, self.idempotency_key)
+
+
+def answer_context(account: str, idempotency_key: str) -> str:
+    """What the seal of an answer is bound to."""
+    return f"answer:{account}:{idempotency_key}"
 
 
 class ApiAnswers:
@@ -75,3 +98,11 @@ class ApiAnswers:
     async def purge(self, before: datetime) -> int:
         """Delete answers that nobody will ask for any more; returns how many."""
         return (await self._connection.execute(_PURGE, {"before": before})).rowcount
+
+    async def lock_wrapped_with_others(self, active_key: str, limit: int) -> list[SealedAnswer]:
+        """Lock the next answers that are wrapped with another key, in one order."""
+        rows = await self._connection.execute(_LOCK_WRAPPED_WITH_OTHERS, {"active_key": active_key, "limit": limit})
+        return [
+            SealedAnswer(row.account, row.idempotency_key, Sealed(row.key_id, row.wrapped_key, row.ciphertext))
+            for row in rows
+        ]

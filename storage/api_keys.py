@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, Select, any_, insert, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.api_tables import API_KEY_USES, API_KEYS
+from storage.listing import Position, read_page
 
 KeyKind = Literal["merchant", "operator"]
 KeyMode = Literal["live", "test"]
@@ -59,6 +60,22 @@ class ApiKeys:
         keys = await self._select(None)
         return [key for key in keys if account is None or account in key.accounts]
 
+    async def page(
+        self, account: str, *, limit: int, after: Position | None = None, ascending: bool = False
+    ) -> tuple[list[ApiKey], Position | None]:
+        """A page of the keys that are valid for an account, in the order they were made."""
+        statement = _with_uses().where(literal(account) == any_(API_KEYS.c.accounts))
+        page = await read_page(
+            self._connection,
+            statement,
+            API_KEYS.c.created_at,
+            API_KEYS.c.id,
+            limit=limit,
+            after=after,
+            ascending=ascending,
+        )
+        return [_key(row) for row in page.rows], page.next
+
     async def revoke(self, key_id: str, now: datetime) -> bool:
         """Revoke a key; False when there is none of this id, or it was revoked before."""
         statement = (
@@ -74,12 +91,16 @@ class ApiKeys:
         await self._connection.execute(_NOTE_USE, {"id": key_id, "now": now, "stale_before": now - at_most_every})
 
     async def _select(self, key_id: str | None) -> list[ApiKey]:
-        uses = API_KEYS.outerjoin(API_KEY_USES, API_KEY_USES.c.id == API_KEYS.c.id)
-        statement = select(API_KEYS, API_KEY_USES.c.last_used_at).select_from(uses)
+        statement = _with_uses()
         if key_id is not None:
             statement = statement.where(API_KEYS.c.id == key_id)
         rows = await self._connection.execute(statement.order_by(API_KEYS.c.created_at.desc(), API_KEYS.c.id))
         return [_key(row) for row in rows]
+
+
+def _with_uses() -> Select[Any]:
+    uses = API_KEYS.outerjoin(API_KEY_USES, API_KEY_USES.c.id == API_KEYS.c.id)
+    return select(API_KEYS, API_KEY_USES.c.last_used_at).select_from(uses)
 
 
 def _key(row: Row[Any]) -> ApiKey:

@@ -54,3 +54,23 @@ CHECKOUT_PAGES = describe(
     {"digest": LargeBinary, "account": Text, "payment_id": Text, "created_at": MOMENT, "expires_at": MOMENT},
     {"return_url": Text},
 )
+DEAD_LETTER_DECISIONS = describe(
+    "dead_letter_decisions",
+    "topic record_partition record_offset",
+    {
+        "topic": Text,
+        "record_partition": Integer,
+        "record_offset": BigInteger,
+        "decision": Text,
+        "body_digest": Text,
+        "decided_by": Text,
+        "decided_at": MOMENT,
+    },
+    {
+        "account": Text,
+        "reason": Text,
+        "sent_topic": Text,
+        "sent_partition": Integer,
+        "sent_offset": BigInteger,
+    },
+)

@@ -51,10 +51,11 @@ class AuditLog:
             if wanted is not None:
                 statement = statement.where(column == wanted)
         rows = list(await self._connection.execute(statement))
-        return [_record(row) for row in reversed(rows)]
+        return [audit_record(row) for row in reversed(rows)]
 
 
-def _record(row: Row[Any]) -> AuditRecord:
+def audit_record(row: Row[Any]) -> AuditRecord:
+    """Read a record from its row."""
     return AuditRecord(
         id=row.id,
         recorded_at=row.recorded_at,

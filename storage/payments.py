@@ -10,6 +10,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import FactKind
+from domain.fees import FeeOnRefund
 from domain.payment import PaymentState, PaymentTerms, Split, Status, Step
 from storage.bulk import BulkInsert
 from storage.tables import PAYMENTS
@@ -52,11 +53,13 @@ class PaymentRecord:
 
 _INSERT = text(
     "insert into payments (id, account, gateway, provider_reference, resource_type, resource_id, user_id, user_name,"
-    " description, amount_minor, currency, manual_capture, splits, fee_basis_points, fee_fixed_minor, metadata, status,"
+    " description, amount_minor, currency, manual_capture, splits, fee_basis_points, fee_fixed_minor, fee_min_minor,"
+    " fee_max_minor, fee_on_refund, metadata, status,"
     " awaiting_approval, event_sequence, changed_by, request_id, created_at, updated_at)"
     " values (:id, :account, :gateway, :provider_reference, :resource_type,"
     " :resource_id, :user_id, :user_name, :description, :amount_minor, :currency, :manual_capture,"
-    " cast(:splits as jsonb), :fee_basis_points, :fee_fixed_minor, cast(:metadata as jsonb), :status,"
+    " cast(:splits as jsonb), :fee_basis_points, :fee_fixed_minor, :fee_min_minor, :fee_max_minor, :fee_on_refund,"
+    " cast(:metadata as jsonb), :status,"
     " :awaiting_approval, :event_sequence, :changed_by, :request_id, :created_at, :created_at)"
     " on conflict (id) do nothing returning id"
 )
@@ -143,6 +146,9 @@ class Payments:
             "splits": json.dumps([[s.recipient_type, s.recipient_id, s.weight] for s in terms.splits]),
             "fee_basis_points": terms.fee_basis_points,
             "fee_fixed_minor": terms.fee_fixed_minor,
+            "fee_min_minor": terms.fee_min_minor,
+            "fee_max_minor": terms.fee_max_minor,
+            "fee_on_refund": terms.fee_on_refund,
             "metadata": json.dumps(payment.metadata),
             "status": payment.status,
             "awaiting_approval": payment.state.awaiting_approval,
@@ -247,19 +253,27 @@ def _changed(payment: PaymentRecord) -> tuple[Any, ...]:
     )
 
 
+def terms_of(row: Row[Any]) -> PaymentTerms:
+    """Read the terms in a row of the table `payments`."""
+    return PaymentTerms(
+        payment_id=row.id,
+        account=row.account,
+        gateway=row.gateway,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        splits=tuple(Split(*split) for split in row.splits),
+        fee_basis_points=row.fee_basis_points,
+        fee_fixed_minor=row.fee_fixed_minor,
+        fee_min_minor=row.fee_min_minor,
+        fee_max_minor=row.fee_max_minor,
+        fee_on_refund=FeeOnRefund(row.fee_on_refund),
+    )
+
+
 def record_of(row: Row[Any]) -> PaymentRecord:
     """Read a row of the table `payments`."""
     return PaymentRecord(
-        terms=PaymentTerms(
-            payment_id=row.id,
-            account=row.account,
-            gateway=row.gateway,
-            amount_minor=row.amount_minor,
-            currency=row.currency,
-            splits=tuple(Split(*split) for split in row.splits),
-            fee_basis_points=row.fee_basis_points,
-            fee_fixed_minor=row.fee_fixed_minor,
-        ),
+        terms=terms_of(row),
         state=PaymentState(
             steps=frozenset(Step(FactKind(kind), reference, amount) for kind, reference, amount in row.steps),
             awaiting_approval=row.awaiting_approval,

@@ -43,6 +43,8 @@ class Payouts:
         account: str,
         equal: Mapping[str, object],
         *,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int,
         after: Position | None = None,
         ascending: bool = False,
@@ -50,6 +52,10 @@ class Payouts:
         """A page of an account's batches, without their payments; `equal` are columns and the values they must have."""
         columns = PAYOUT_BATCHES.c
         conditions: list[ColumnElement[bool]] = [columns[name] == value for name, value in equal.items()]
+        if created_from is not None:
+            conditions.append(columns.created_at >= created_from)
+        if created_before is not None:
+            conditions.append(columns.created_at < created_before)
         page = await read_page(
             self._connection,
             select(PAYOUT_BATCHES).where(columns.account == account, *conditions),
@@ -105,7 +111,15 @@ def _batch(row: Row[Any], payment_ids: tuple[str, ...]) -> BatchRow:
     return BatchRow(
         id=row.id,
         recipient=Recipient(row.account, row.recipient_type, row.recipient_id, row.currency),
-        totals=BatchTotals(row.gross_minor, row.fee_minor, row.net_minor, row.entry_count, payment_ids),
+        totals=BatchTotals(
+            row.gross_minor,
+            row.fee_minor,
+            row.net_minor,
+            row.entry_count,
+            payment_ids,
+            row.reserve_held_minor,
+            row.reserve_released_minor,
+        ),
         period=Window(row.period_start, row.period_end),
         status=BatchStatus(row.status),
         created_by=row.created_by,
@@ -120,4 +134,5 @@ def _batch(row: Row[Any], payment_ids: tuple[str, ...]) -> BatchRow:
         failed_by=row.failed_by,
         failed_at=row.failed_at,
         failure_reason=row.failure_reason,
+        payment_count=row.payment_count,
     )

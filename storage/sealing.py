@@ -6,6 +6,7 @@ record, so that a ciphertext moved to another row does not open.
 
 import base64
 import binascii
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,11 +71,24 @@ class KeyRing:
         data_key = self._unwrap(sealed, context)
         return Sealed(self.active, _encrypt(self._keys[self.active], data_key, context), sealed.ciphertext)
 
+    def fingerprint(self, content: bytes, context: str) -> bytes:
+        """A digest that only holders of the ring can make, of content that could be guessed from a plain digest."""
+        return _fingerprint(self._keys[self.active], content, context)
+
+    def has_fingerprint(self, content: bytes, context: str, fingerprint: bytes) -> bool:
+        """Whether a fingerprint is the content's, also when it was made with a key that is not the active one now."""
+        made = (_fingerprint(key, content, context) for key in self._keys.values())
+        return any(hmac.compare_digest(each, fingerprint) for each in made)
+
     def _unwrap(self, sealed: Sealed, context: str) -> bytes:
         key = self._keys.get(sealed.key_id)
         if key is None:
             raise InvariantViolated(f"key {sealed.key_id!r} is not on the ring: put it back, then rotate")
         return _decrypt(key, sealed.wrapped_key, context)
+
+
+def _fingerprint(key: bytes, content: bytes, context: str) -> bytes:
+    return hmac.digest(hmac.digest(key, b"fingerprint:" + context.encode(), "sha256"), content, "sha256")
 
 
 def _encrypt(key: bytes, plaintext: bytes, context: str) -> bytes:

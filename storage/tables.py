@@ -45,6 +45,8 @@ PAYMENTS = describe(
         "splits": JSONB,
         "fee_basis_points": Integer,
         "fee_fixed_minor": BigInteger,
+        "fee_min_minor": BigInteger,
+        "fee_on_refund": Text,
         "metadata": JSONB,
         "status": Text,
         "steps": JSONB,
@@ -73,6 +75,7 @@ PAYMENTS = describe(
         "receipt_url": Text,
         "sync_due_at": MOMENT,
         "quiet_since": MOMENT,
+        "fee_max_minor": BigInteger,
     },
 )
 PAYMENT_REFERENCES = describe(
@@ -162,6 +165,8 @@ PAYOUT_BATCHES = describe(
         "created_by": Text,
         "created_at": MOMENT,
         "required_approvals": SmallInteger,
+        "reserve_held_minor": BigInteger,
+        "reserve_released_minor": BigInteger,
     },
     {
         "approved_by": Text,
@@ -197,20 +202,7 @@ SETTLEMENT_ENTRIES = describe(
         "counted": Boolean,
         "recorded_at": MOMENT,
     },
-    {"payout_batch_id": Uuid, "released_at": MOMENT},
-)
-SETTLEMENT_WINDOWS = describe(
-    "settlement_windows",
-    "account recipient_type recipient_id currency window_start",
-    {
-        **_RECIPIENT,
-        "window_start": MOMENT,
-        "window_end": MOMENT,
-        **_AMOUNTS,
-        "entry_count": BigInteger,
-        "sequence": BigInteger,
-    },
-    {"closed_at": MOMENT, "payout_batch_id": Uuid},
+    {"payout_batch_id": Uuid, "released_at": MOMENT, "window_start": MOMENT},
 )
 OUTBOX = describe(
     "outbox",

@@ -21,10 +21,14 @@ from storage.manual_payments import ManualPayments
 from storage.movements import Movements
 from storage.orphans import Orphans
 from storage.outbox import Outbox
+from storage.payment_options import PaymentOptions
 from storage.payments import Payments
+from storage.payout_making import PayoutMaking
 from storage.payouts import Payouts
 from storage.reconciliation import Reconciliation
+from storage.reserves import Reserves
 from storage.settlement import Settlement
+from storage.settlement_rules import SettlementRuleBook
 from storage.timeline import TimelineQueries
 from storage.transitions import Transitions
 from storage.vault import Vault
@@ -107,6 +111,16 @@ class Transaction:
         return Payments(self.connection)
 
     @cached_property
+    def payment_options(self) -> PaymentOptions:
+        """What accounts offer to their payers."""
+        return PaymentOptions(self.connection)
+
+    @cached_property
+    def payout_making(self) -> PayoutMaking:
+        """How payout batches are made."""
+        return PayoutMaking(self.connection)
+
+    @cached_property
     def payouts(self) -> Payouts:
         """Payout batches in people's hands."""
         return Payouts(self.connection)
@@ -117,9 +131,19 @@ class Transaction:
         return Reconciliation(self.connection)
 
     @cached_property
+    def reserves(self) -> Reserves:
+        """What payout batches hold back."""
+        return Reserves(self.connection)
+
+    @cached_property
     def settlement(self) -> Settlement:
-        """Entries, windows and payout batches."""
+        """Entries and the windows they are counted in."""
         return Settlement(self.connection)
+
+    @cached_property
+    def settlement_rules(self) -> SettlementRuleBook:
+        """Schedules, fees, reserves and thresholds of accounts."""
+        return SettlementRuleBook(self.connection)
 
     @cached_property
     def timeline(self) -> TimelineQueries:

@@ -101,10 +101,10 @@ def dead_letter(source: TopicSpec) -> TopicSpec:
 DEAD_LETTERS = tuple(dead_letter(spec) for spec in (RAW_WEBHOOKS, GATEWAY_EVENTS, COMMANDS, SETTLEMENT_ENTRIES))
 
 SETTLE_APP_ID = "paystream-settle"
-SETTLEMENT_TABLE = "settlement-totals"
+SETTLEMENT_TABLE = "window-totals"
 SETTLEMENT_CHANGELOG = TopicSpec(
     name=f"{SETTLE_APP_ID}-{SETTLEMENT_TABLE}-changelog",
-    description="State of the windowed table; read by nobody but the settle app.",
+    description="State of the table of running totals; read by nobody but the settle app.",
     key="internal",
     model=None,
     written_by="agents/settle",

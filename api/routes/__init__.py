@@ -1,5 +1,51 @@
 """The routes, one file per resource; each is thin over a service. This list says which there are."""
 
-from api.routes import payments
+from api.checkout_page import routes as checkout_page
+from api.routes import (
+    accounts,
+    api_keys,
+    audit_log,
+    available_methods,
+    customers,
+    disputes,
+    gateways,
+    invoices,
+    ledger,
+    mandates,
+    manual_payments,
+    payment_history,
+    payment_intents,
+    payment_links,
+    payment_operations,
+    payment_options,
+    payments,
+    payout_batches,
+    providers,
+    refunds,
+    webhooks,
+)
 
-ROUTERS = (payments.ROUTER,)
+ROUTERS = (
+    payments.ROUTER,
+    payment_operations.ROUTER,
+    payment_history.ROUTER,
+    payment_intents.ROUTER,
+    refunds.ROUTER,
+    disputes.ROUTER,
+    available_methods.ROUTER,
+    providers.ROUTER,
+    accounts.ROUTER,
+    gateways.ROUTER,
+    payment_options.ROUTER,
+    payout_batches.ROUTER,
+    ledger.ROUTER,
+    webhooks.ROUTER,
+    api_keys.ROUTER,
+    audit_log.ROUTER,
+    customers.ROUTER,
+    mandates.ROUTER,
+    payment_links.ROUTER,
+    checkout_page.ROUTER,
+    manual_payments.ROUTER,
+    invoices.ROUTER,
+)

@@ -3,15 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi import Depends, Header, Request, Response
 
 from api.authentication import CallerDependency, ContextDependency, requires
 from api.commands import run_command
+from api.expansion import Expand, expanded_of
 from api.idempotency import new_id_of
 from api.pagination import Page, PageDependency, page_of
 from api.problems import problem_responses
 from api.route import router
+from api.schemas.filters import Moment, PathId, TextFilter
 from api.schemas.payments import (
     CreatePaymentRequest,
     PaymentResponse,
@@ -27,8 +28,6 @@ from topics.message import Currency, Name
 ROUTER = router("payments")
 WRITES: list[Any] = [Depends(requires(Scope.PAYMENTS_WRITE))]
 GATEWAY_PROBLEMS = problem_responses(402, 502, 503, 504)
-
-Moment = Annotated[AwareDatetime | None, Query(description="With an offset, such as 2026-01-02T03:04:05Z.")]
 
 
 @ROUTER.post(
@@ -46,17 +45,14 @@ async def create_payment(
 ) -> PaymentResponse:
     """Create a payment and set it up at its gateway."""
     payment_id = new_id_of(request, caller, "pay")
-    splits = [{"recipient_type": "partner", **part.model_dump()} for part in body.splits]
-    asked = body.model_dump(exclude={"amount", "amount_minor", "splits"})
     result = await run_command(
         request,
         context,
         caller,
         "create_payment",
         payment_id=payment_id,
-        amount_minor=body.minor(),
-        splits=splits,
-        **asked,
+        gateway=body.gateway,
+        **body.content(),
     )
     if result.outcome == "unknown":
         response.status_code = 202
@@ -72,11 +68,11 @@ async def list_payments(
     page: PageDependency,
     status: Status | None = None,
     gateway: Name | None = None,
-    resource_type: Annotated[str | None, Query(max_length=255)] = None,
-    resource_id: Annotated[str | None, Query(max_length=255)] = None,
-    user_id: Annotated[str | None, Query(max_length=255)] = None,
+    resource_type: TextFilter = None,
+    resource_id: TextFilter = None,
+    user_id: TextFilter = None,
     currency: Currency | None = None,
-    provider_reference: Annotated[str | None, Query(max_length=255)] = None,
+    provider_reference: TextFilter = None,
     created_from: Moment = None,
     created_before: Moment = None,
 ) -> Page[PaymentResponse]:
@@ -100,16 +96,18 @@ async def list_payments(
 
 
 @ROUTER.get("/payments/{payment_id}")
-async def read_payment(payment_id: str, response: Response, caller: CallerDependency) -> PaymentResponse:
+async def read_payment(
+    payment_id: PathId, response: Response, caller: CallerDependency, expand: Expand = None
+) -> PaymentResponse:
     """Read one payment. Its `ETag` can be sent back as `If-Match` with an update."""
     payment = await get_payment(caller.database, caller.account, payment_id)
     response.headers["ETag"] = f'"{version_of(payment)}"'
-    return payment_response(payment)
+    return payment_response(payment, expanded=await expanded_of(caller, payment_id, expand))
 
 
 @ROUTER.patch("/payments/{payment_id}", dependencies=WRITES, responses=problem_responses(412))
 async def update_payment(
-    payment_id: str,
+    payment_id: PathId,
     response: Response,
     body: UpdatePaymentRequest,
     caller: CallerDependency,

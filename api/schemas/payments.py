@@ -5,12 +5,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from api.pagination import Page
 from api.schemas.base import AmountRequest, OptionalAmountRequest, RequestModel, ResponseModel, decimal_of
+from api.schemas.movements import DisputeResponse, RefundResponse
+from api.schemas.payment_history import EventResponse, TimelineResponse
 from domain.payment import Status
 from storage.payments import PaymentRecord
 from topics.commands import CommandResult
 from topics.message import Name, PositiveMinor
-from topics.safe_text import Metadata, ReturnUrl, SafeName, SafeReference, SafeText, Token
+from topics.safe_text import Metadata, RedirectParameters, ReturnUrl, SafeName, SafeReference, SafeText, Token
 
 EXAMPLE: dict[str, JsonValue] = {
     "amount_minor": 1099,
@@ -32,23 +35,36 @@ class SplitRequest(RequestModel):
     amount_minor: PositiveMinor
 
 
-class CreatePaymentRequest(AmountRequest):
-    """A new payment, which is set up at its gateway at once unless `set_up_at_gateway` is false."""
+class NewPaymentRequest(AmountRequest):
+    """What every new payment says about itself."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-    gateway: Name
     resource_type: SafeName = Field(description="What is paid for, such as `order` or `invoice`.")
     resource_id: SafeReference
     user_id: SafeReference | None = None
     user_name: SafeText | None = None
     description: SafeText | None = None
     manual_capture: bool = Field(default=False, description="Authorize only; capture by a call of its own.")
-    set_up_at_gateway: bool = True
     return_url: ReturnUrl | None = Field(default=None, description="Where the payer's browser goes after paying.")
     payment_method: SafeName | None = Field(default=None, description="One of the gateway's payment methods.")
     splits: Annotated[tuple[SplitRequest, ...], Field(max_length=50)] = ()
     metadata: Metadata = Field(default_factory=dict)
+
+    def content(self) -> dict[str, Any]:
+        """What goes into the command that makes the payment; where it is made is added by the caller."""
+        return {
+            **self.model_dump(exclude={"amount", "amount_minor", "splits", "gateway", "country"}),
+            "amount_minor": self.minor(),
+            "splits": [{"recipient_type": "partner", **part.model_dump()} for part in self.splits],
+        }
+
+
+class CreatePaymentRequest(NewPaymentRequest):
+    """A new payment, which is set up at its gateway at once unless `set_up_at_gateway` is false."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    gateway: Name
+    set_up_at_gateway: bool = True
 
 
 class UpdatePaymentRequest(RequestModel):
@@ -89,10 +105,14 @@ class RefundRequest(OptionalAmountRequest):
     reason: SafeText | None = None
 
 
-class IncrementRequest(RequestModel):
-    """The new total of an authorization, in minor units."""
+class IncrementRequest(OptionalAmountRequest):
+    """The new total of an authorization, in the payment's currency; exactly one of the two ways to say it."""
 
-    amount_minor: PositiveMinor
+    @model_validator(mode="after")
+    def _names_a_total(self) -> Self:
+        if self.amount_minor is None and self.amount is None:
+            raise ValueError("give `amount_minor` or `amount`")
+        return self
 
 
 class ReasonRequest(RequestModel):
@@ -116,7 +136,11 @@ class CompleteRequest(RequestModel):
 class VerifyRedirectRequest(RequestModel):
     """The parameters that the payer's browser brought back."""
 
-    parameters: Metadata = Field(default_factory=dict)
+    parameters: RedirectParameters = Field(default_factory=dict)
+
+
+class EmptyRequest(RequestModel):
+    """Nothing needs to be said, and nothing else may be."""
 
 
 class SplitResponse(ResponseModel):
@@ -125,6 +149,15 @@ class SplitResponse(ResponseModel):
     recipient_type: Literal["tenant", "partner"]
     recipient_id: str
     amount_minor: int
+
+
+class ExpandedResponse(ResponseModel):
+    """What belongs to a payment, as far as `expand` asked for it: first pages, newest first, and the timeline."""
+
+    refunds: Page[RefundResponse] | None = None
+    disputes: Page[DisputeResponse] | None = None
+    events: Page[EventResponse] | None = None
+    timeline: TimelineResponse | None = None
 
 
 class PaymentResponse(ResponseModel):
@@ -163,11 +196,11 @@ class PaymentResponse(ResponseModel):
         default=None,
         description="What the payer's client needs now: a client secret, a page to go to, instructions. Told once.",
     )
-    expanded: dict[str, Any] | None = Field(default=None, description="What `expand` asked for, by its name.")
+    expanded: ExpandedResponse | None = Field(default=None, description="What `expand` asked for, by its name.")
 
 
 def payment_response(
-    payment: PaymentRecord, result: CommandResult | None = None, expanded: dict[str, Any] | None = None
+    payment: PaymentRecord, result: CommandResult | None = None, expanded: ExpandedResponse | None = None
 ) -> PaymentResponse:
     """Show a payment, with what the command that was just run told for the payer's client."""
     sums, terms, state = payment.state.totals, payment.terms, payment.state

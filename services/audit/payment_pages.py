@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact, FactKind
 from domain.ledger import Movement, movements
-from domain.payment import EVENT_ID_CONFLICT, PaymentState, PaymentTerms, Split, Step
+from domain.payment import EVENT_ID_CONFLICT, PaymentState, PaymentTerms, Step
 from domain.settlement import Recipient
+from storage.payments import terms_of
 from storage.tables import INBOX, PAYMENTS
 
 PAGE_SIZE = 1_000
@@ -150,16 +151,7 @@ def _fact(row: Row[Any]) -> Fact:
 
 def _payment(row: Row[Any]) -> AuditedPayment:
     return AuditedPayment(
-        terms=PaymentTerms(
-            payment_id=row.id,
-            account=row.account,
-            gateway=row.gateway,
-            amount_minor=row.amount_minor,
-            currency=row.currency,
-            splits=tuple(Split(*split) for split in row.splits),
-            fee_basis_points=row.fee_basis_points,
-            fee_fixed_minor=row.fee_fixed_minor,
-        ),
+        terms=terms_of(row),
         awaiting_approval=row.awaiting_approval,
         status=row.status,
         steps=frozenset((kind, reference, amount) for kind, reference, amount in row.steps),

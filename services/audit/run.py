@@ -16,6 +16,8 @@ from services.audit.event_check import check_events
 from services.audit.payment_checks import run_payment_checks
 from services.audit.raw_check import check_raw
 from services.audit.report import AuditReport, CheckResult
+from services.audit.schedule_check import check_schedules
+from services.audit.settlement_checks import SETTLEMENT_CHECKS
 from services.audit.settlement_topic_checks import check_batches_on_topic, check_entries_on_topic, check_live_windows
 from services.audit.table_checks import TABLE_CHECKS, run_table_check
 from services.audit.topic_reader import Topics, open_topics
@@ -58,7 +60,8 @@ async def audit_database(database: Database) -> AuditReport:
 
 async def _check_tables(connection: AsyncConnection) -> list[CheckResult]:
     results = await run_payment_checks(connection)
-    return results + [await run_table_check(connection, check) for check in TABLE_CHECKS]
+    results += [await run_table_check(connection, check) for check in (*TABLE_CHECKS, *SETTLEMENT_CHECKS)]
+    return [*results, await check_schedules(connection)]
 
 
 @asynccontextmanager

@@ -34,12 +34,22 @@ class _Batch(BaseModel, frozen=True):
 
 
 class _Window(BaseModel, frozen=True):
-    """The fields of a window that are compared."""
+    """The fields of a window that are compared. What has a default is not told by older records."""
 
     gross_minor: int
     fee_minor: int
     net_minor: int
     entry_count: int
+    captures_minor: int | None = None
+    refunds_minor: int | None = None
+    disputes_minor: int | None = None
+    reversals_minor: int | None = None
+    capture_count: int | None = None
+    refund_count: int | None = None
+    dispute_count: int | None = None
+    reversal_count: int | None = None
+    first_event_at: datetime | None = None
+    last_event_at: datetime | None = None
 
 
 Value = TypeVar("Value", bound=BaseModel)
@@ -47,8 +57,8 @@ Value = TypeVar("Value", bound=BaseModel)
 _ENTRIES = text("select id, recorded_at from settlement_entries")
 _BATCHES = text("select id, status, net_minor, bank_reference from payout_batches")
 _WINDOWS = text(
-    "select account, recipient_type, recipient_id, currency, window_start, gross_minor, fee_minor, net_minor,"
-    " entry_count from settlement_windows"
+    f"select account, recipient_type, recipient_id, currency, window_start, {', '.join(_Window.model_fields)}"  # noqa: S608
+    " from settlement_windows"
 )
 
 
@@ -87,15 +97,14 @@ async def check_batches_on_topic(topics: Topics, connection: AsyncConnection, _:
 
 
 async def check_live_windows(topics: Topics, connection: AsyncConnection, _: datetime) -> CheckResult:
-    """Compare gross, fee, net and count. A window without entries need not have been published."""
+    """Compare amounts, counts and times. A window without entries need not have been published."""
     findings = Findings(LIVE_WINDOWS)
     newest = await _newest(topics, SETTLEMENT_WINDOWS, _Window, findings)
     async for row in await _stream(connection, _WINDOWS):
-        stored = _Window(
-            gross_minor=row.gross_minor, fee_minor=row.fee_minor, net_minor=row.net_minor, entry_count=row.entry_count
-        )
         key = _window_key(row)
         published = newest.pop(key, None)
+        told = _Window.model_fields if published is None else published.model_dump(exclude_none=True)
+        stored = _Window.model_validate({name: getattr(row, name) for name in {*told, "entry_count"}})
         if published is not None or stored.entry_count:
             _compare(findings, key, published, stored)
         else:
@@ -114,13 +123,16 @@ def _compare(findings: Findings, subject: str, published: BaseModel | None, stor
 
 
 async def _newest(topics: Topics, spec: TopicSpec, model: type[Value], findings: Findings) -> dict[str, Value]:
-    """The newest value of each key of a compacted topic."""
+    """The newest value of each key of a compacted topic; what was taken off it is gone."""
     newest: dict[str, Value] = {}
     async for chunk in topics.chunks(spec):
         for record in chunk:
             key = (record.key or b"").decode(errors="replace")
+            if record.value is None:
+                newest.pop(key, None)
+                continue
             try:
-                newest[key] = model.model_validate_json(record.value or b"")
+                newest[key] = model.model_validate_json(record.value)
             except ValidationError:
                 findings.add(key, f"cannot be read (partition {record.partition} offset {record.offset})")
     return newest

@@ -28,6 +28,10 @@ UNDATED = datetime.max.replace(tzinfo=UTC)
 
 Position = tuple[int, int]
 """(partition, offset)"""
+Ranges = Mapping[int, tuple[int, int]]
+"""Partition to its first offset and the one after its last."""
+
+_NOTHING = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,18 @@ class TopicReader:
         self._prefix = prefix
         self._ranges = ranges
 
-    async def chunks(self, spec: TopicSpec) -> AsyncIterator[list[TopicRecord]]:
-        """Yield a topic's records; raises KafkaTimeoutError when the broker stops answering."""
-        for partition, (first, end) in sorted(self._ranges[self._prefix + spec.name].items()):
+    def ranges(self, spec: TopicSpec) -> Ranges:
+        """Where a topic's partitions begin, and where they ended when the reader was opened."""
+        found = self._ranges[self._prefix + spec.name]
+        return {partition.partition: whole for partition, whole in sorted(found.items())}
+
+    async def chunks(self, spec: TopicSpec, within: Ranges | None = None) -> AsyncIterator[list[TopicRecord]]:
+        """Yield a topic's records, or those of some ranges; raises KafkaTimeoutError when the broker stops answering.
+
+        `within` names the partitions that are wanted, with ranges that lie inside `ranges`.
+        """
+        for partition, whole in sorted(self._ranges[self._prefix + spec.name].items()):
+            first, end = whole if within is None else within.get(partition.partition, _NOTHING)
             if first < end:
                 self._consumer.seek(partition, first)
                 self._consumer.resume(partition)

@@ -22,6 +22,7 @@ from services.reconcile.asking import LookUp, fetch
 from services.reconcile.cases import ACTOR, Subject, open_case
 from services.reconcile.rules import ReconcileRules
 from services.reconcile.schedule import LEASE, later_look, next_look
+from services.settlement_rules import fee_terms
 from storage.orphans import OrphanSearch
 from storage.payments import PaymentRecord, Reference
 from storage.unit_of_work import Database, Transaction
@@ -147,6 +148,9 @@ async def _adopt(transaction: Transaction, search: OrphanSearch, answer: Gateway
     account = await transaction.accounts.get(search.account)
     if account is None or answer.amount_minor is None or answer.currency is None:
         raise InvariantViolated("an adoption was not checked")
+    fees = await fee_terms(
+        transaction, account, gateway=search.gateway, method=None, currency=answer.currency, at=now
+    )
     state = PaymentState()
     payment = PaymentRecord(
         terms=PaymentTerms(
@@ -156,8 +160,11 @@ async def _adopt(transaction: Transaction, search: OrphanSearch, answer: Gateway
             amount_minor=answer.amount_minor,
             currency=answer.currency,
             splits=(Split("tenant", search.account, answer.amount_minor),),
-            fee_basis_points=account.fee_basis_points,
-            fee_fixed_minor=account.fee_fixed_minor,
+            fee_basis_points=fees.basis_points,
+            fee_fixed_minor=fees.fixed_minor,
+            fee_min_minor=fees.min_minor,
+            fee_max_minor=fees.max_minor,
+            fee_on_refund=fees.on_refund,
         ),
         state=state,
         status=status_of(state),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from domain.events import Milestone, milestones, new_milestones
 from domain.facts import NEEDS_MOVEMENT, Fact, FactKind
-from domain.ledger import EXCESS_LOSSES, FEES_REVENUE, Cause, Movement, fee_of, movements, receivable_account
+from domain.fees import FeeOnRefund, fee_of, fee_returned
+from domain.ledger import EXCESS_LOSSES, FEES_REVENUE, Cause, Movement, movements, receivable_account
 from domain.payment import EVENT_ID_CONFLICT, PaymentState, PaymentTerms, Split, Status, fold, status_of, totals
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -57,10 +58,18 @@ def movement(kind: FactKind, amount_minor: int | None, reference: str | None) ->
 
 
 TERMS = st.builds(
-    lambda weights, basis_points, fixed_minor: terms_of(*weights, basis_points=basis_points, fixed_minor=fixed_minor),
+    lambda weights, basis_points, fixed_minor, min_minor, span, on_refund: replace(
+        terms_of(*weights, basis_points=basis_points, fixed_minor=fixed_minor),
+        fee_min_minor=min_minor,
+        fee_max_minor=None if span is None else min_minor + span,
+        fee_on_refund=on_refund,
+    ),
     st.lists(st.integers(0, 40), min_size=1, max_size=4).filter(any),
     st.sampled_from([0, 0, 50, 290, 10_000]),
     st.sampled_from([0, 0, 1, 30]),
+    st.sampled_from([0, 0, 5]),
+    st.sampled_from([None, None, 0, 7]),
+    st.sampled_from(FeeOnRefund),
 )
 
 # Money moves in most drawn facts, so that most examples have something to get wrong.
@@ -198,7 +207,9 @@ def test_the_ledger_says_what_the_totals_say(terms: PaymentTerms, said: list[Fac
         excess = max(0, taken - sums.captured)
         assert accounts[receivable_account("stripe")] == sums.captured - returned - excess - sums.dispute_open
         assert accounts[EXCESS_LOSSES] == excess
-        assert accounts[FEES_REVENUE] == -fee_of(sums.captured, terms)
+        refunded = sums.captured if sums.is_reversed else min(sums.captured, sums.refunded)
+        kept = fee_of(sums.captured, terms.fees) - fee_returned(sums.captured, refunded, terms.fees)
+        assert accounts[FEES_REVENUE] == -kept
         assert sum(accounts.values()) == 0
 
 
@@ -217,9 +228,12 @@ def test_no_recipient_gives_back_more_than_it_got(terms: PaymentTerms, said: lis
         for split in set(terms.splits):
             kept = got[split, Cause.CAPTURE, "gross"]
             assert 0 <= got[split, Cause.CAPTURE, "fee"] <= kept
+            fee = got[split, Cause.CAPTURE, "fee"]
             for cause in GIVEN_BACK:
                 kept += got[split, cause, "gross"]
+                fee += got[split, cause, "fee"]
                 assert kept >= 0
+                assert fee >= 0
 
 
 @settings(max_examples=500, deadline=None)
@@ -233,8 +247,9 @@ def test_a_full_refund_in_pieces_leaves_every_recipient_at_zero(
     outcome = outcome_of(one_at_a_time([movement(FactKind.CAPTURED, captured_minor, "ch_1"), *refunds]), terms)
     assert status_of(outcome.state) is Status.REFUNDED
     for split in set(terms.splits):
-        causes = [outcome.recipients[split, cause, "gross"] for cause in (Cause.CAPTURE, Cause.REFUND)]
-        assert sum(causes) == 0
+        for what in ("gross", "fee") if terms.fee_on_refund is FeeOnRefund.RETURNED else ("gross",):
+            causes = [outcome.recipients[split, cause, what] for cause in (Cause.CAPTURE, Cause.REFUND)]
+            assert sum(causes) == 0
     assert outcome.accounts[receivable_account("stripe")] == 0
 
 
@@ -295,9 +310,10 @@ KNOTS = {
 }
 
 
+@pytest.mark.parametrize("on_refund", FeeOnRefund)
 @pytest.mark.parametrize("name", KNOTS)
-def test_every_order_of_a_knotted_history_ends_the_same(name: str) -> None:
-    terms = terms_of(6, 6, 2, basis_points=290, fixed_minor=1)
+def test_every_order_of_a_knotted_history_ends_the_same(name: str, on_refund: FeeOnRefund) -> None:
+    terms = replace(terms_of(6, 6, 2, basis_points=290, fixed_minor=1), fee_on_refund=on_refund)
     said = KNOTS[name]
     expected = outcome_of(one_at_a_time(said), terms).seen()
     orders = 0

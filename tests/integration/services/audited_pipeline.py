@@ -15,20 +15,21 @@ from agents.dead_letters import DeadLetters
 from agents.guard import Guard
 from agents.records import Record
 from agents.relay import Relay
-from agents.settle import SettleAgent, Totals, TotalsView, add_to_totals, closed_totals, running_totals
+from agents.settle import SettleAgent, TotalsView
 from agents.verify import VerifyAgent
+from agents.window_comparison import WindowComparison
 from bootstrap.clock import system_clock
 from bootstrap.producer import build_producer
 from bootstrap.settings import Settings
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest
 from domain.errors import VerificationFailed
 from domain.facts import Fact, FactKind
-from domain.settlement import window_of
+from domain.schedule import fixed_schedule, window_of
 from services.audit.topic_reader import Position, TopicRecord, open_topics
 from services.circuit_breaker import Circuit
 from services.commands.runner import CommandRunner
 from services.gateways import Gateways
-from services.settle import SettlementRules, close_windows
+from services.settle import SettlementRules, close_windows, load_windows
 from storage.accounts import Account
 from storage.outbox import SHARDS
 from storage.unit_of_work import Database
@@ -37,19 +38,17 @@ from topics.catalog import (
     GATEWAY_EVENTS,
     RAW_WEBHOOKS,
     SETTLEMENT_ENTRIES,
-    SETTLEMENT_WINDOWS,
     dead_letter,
 )
 from topics.commands import CreatePayment, PaymentCommand, RefundPayment, SplitPart
 from topics.gateway_events import GatewayEvent
-from topics.settlement import SettlementEntry
 from topics.spec import TopicSpec
 from topics.webhooks import RawPosition, RawWebhook
 
 ACCOUNT, GATEWAY = "demo", "stripe"
 WINDOW_SECONDS = 60
 RULES = SettlementRules(window_seconds=WINDOW_SECONDS, grace_seconds=0, auto_approve_threshold_minor=100_000)
-EVENING = window_of(datetime.now(UTC) - timedelta(minutes=20), WINDOW_SECONDS).start
+EVENING = window_of(datetime.now(UTC) - timedelta(minutes=20), fixed_schedule(WINDOW_SECONDS)).start
 """When the payments of these tests were paid: the start of a window that is long over."""
 
 
@@ -93,7 +92,8 @@ class Pipeline:
         self.producer = producer
         self._gateway = TalkativeGateway()
         self._taken: dict[str, set[Position]] = {}
-        self._live: dict[tuple[str, datetime], Totals] = {}
+        self.live_rows: dict[str, object] = {}
+        """What stands in for the table of the live view."""
 
     async def send(
         self, spec: TopicSpec, key: str, value: bytes, headers: Mapping[str, object], partition: int | None = None
@@ -156,18 +156,15 @@ class Pipeline:
             pass
 
     async def _settle(self) -> None:
+        kafka, clock = self.settings.kafka, system_clock
         entries = await self._new(SETTLEMENT_ENTRIES)
-        await SettleAgent(self.database, RULES).process(entries)
-        view = TotalsView(self.producer, self.settings.kafka.topic(SETTLEMENT_WINDOWS), WINDOW_SECONDS)
-        for record in entries:
-            entry = SettlementEntry.model_validate_json(record.value)
-            key = ((record.key or b"").decode(), window_of(entry.occurred_at, WINDOW_SECONDS).start)
-            totals = add_to_totals(self._live.get(key, {}), entry, record.sequence)
-            if totals is not None:
-                self._live[key] = totals
-                await view.publish(running_totals(entry, totals, WINDOW_SECONDS))
-        for window in await close_windows(self.database, RULES, system_clock()):
-            await view.publish(closed_totals(window))
+        await SettleAgent(self.database, RULES, clock).process(entries)
+        windows = await load_windows(self.database, RULES)
+        view = TotalsView(self.live_rows, self.producer, kafka, windows, clock)
+        await view.process(entries)
+        await close_windows(self.database, RULES, clock())
+        everything = frozenset(range(SHARDS))
+        await WindowComparison(self.database, view, kafka, RULES, clock, lambda: everything).run()
 
     async def _new(self, spec: TopicSpec) -> list[Record]:
         """The records of a topic that no agent was given yet."""

@@ -171,7 +171,9 @@ SPOILED_TABLES = {
     ),
     "an entry that is not counted": Spoiled(
         "window_totals",
-        "update settlement_entries set counted = false where payment_id = 'p3' and cause = 'refund'",
+        """
+        update settlement_entries set counted = false, window_start = null where payment_id = 'p3' and cause = 'refund'
+        """,
         """
         select id::text from settlement_entries where payment_id = 'p3' and cause = 'refund' union all
         select concat_ws(':', account, recipient_type, recipient_id, currency, window_start at time zone 'UTC') || '+00'
@@ -182,6 +184,39 @@ SPOILED_TABLES = {
         "window_totals",
         "delete from settlement_windows where recipient_type = 'partner'",
         "select id::text from settlement_entries where recipient_type = 'partner'",
+    ),
+    "a window that ends later than its schedule says": Spoiled(
+        "windows_by_schedule",
+        "update settlement_windows set window_end = window_end + interval '1 second' where recipient_type = 'partner'",
+        """
+        select concat_ws(':', account, to_char(window_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS+00:00'))
+        from settlement_windows where recipient_type = 'partner'
+        """,
+    ),
+    "a volume that no captures come to": Spoiled(
+        "captured_volumes",
+        "update captured_volumes set captured_minor = captured_minor + 1 where currency = 'JPY'",
+        "select concat_ws(':', account, currency, month) from captured_volumes where currency = 'JPY'",
+    ),
+    "a batch that says it holds something back": Spoiled(
+        "reserve_accounted",
+        """
+        update payout_batches set reserve_held_minor = 1, reserve_released_minor = 1 where recipient_type = 'partner'
+        """,
+        "select id::text from payout_batches where recipient_type = 'partner'",
+    ),
+    "a payout that was posted and not executed": Spoiled(
+        "batches_match_ledger",
+        """
+        with added as (
+            insert into ledger_transactions (id, account, payout_batch_id, cause, currency, occurred_at, recorded_at)
+            select '00000000-0000-4000-8000-000000000001', account, id, 'payout_executed', currency, now(), now()
+            from payout_batches where recipient_type = 'partner' returning id)
+        insert into ledger_postings select id, line, ledger_account, 'USD', amount_minor from added,
+            (values (1, 'recipient:partner:atelier:payable', 5), (2, 'payouts:in_transit', -5)) as
+            wanted (line, ledger_account, amount_minor)
+        """,
+        "select id::text from payout_batches where recipient_type = 'partner'",
     ),
     "a message that waits": Spoiled(
         "outbox_drained",

@@ -2,14 +2,18 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from domain.facts import FactKind
+from domain.window_totals import WindowTotals
 from services.apply_events import apply_events
 from services.settle import SequencedEntry, SettlementRules, catch_up, close_windows, count_entries
+from services.settlement_rules import set_thresholds
+from storage.settlement_rules import PayoutThresholds
 from storage.unit_of_work import Database
 from tests.integration.services.books import NOW, fact, open_account, open_payment, received, rows
 from topics.settlement import SettlementEntry
@@ -59,7 +63,7 @@ async def test_entries_are_counted_once_however_often_the_stream_brings_them(boo
     await capture(books, "ch_1", 1000)
     entries = await published(books)
     for _ in range(3):
-        await count_entries(books, [*entries, *entries], RULES)
+        await count_entries(books, [*entries, *entries], RULES, NOW)
     assert await rows(
         books, "select gross_minor, fee_minor, net_minor, entry_count, sequence from settlement_windows"
     ) == [(1000, FEE, 1000 - FEE, 1, 1)]
@@ -83,7 +87,7 @@ async def test_up_to_the_threshold_a_batch_approves_itself(books: Database) -> N
 
 async def test_an_entry_that_is_not_counted_holds_the_watermark_back(books: Database) -> None:
     await capture(books, "ch_1", 1000)
-    await count_entries(books, await published(books), RULES)
+    await count_entries(books, await published(books), RULES, NOW)
     await capture(books, "ch_2", 500, NOW + timedelta(seconds=10))
     assert await close_windows(books, RULES, NOW + 2 * HOUR) == []
     await catch_up(books, RULES, NOW + HOUR)
@@ -122,6 +126,70 @@ async def test_a_late_entry_falls_into_the_next_batch(books: Database) -> None:
     await close_windows(books, RULES, NOW + 5 * HOUR)
     assert [row[1] for row in await batches(books)] == [1, 1]
     assert await rows(books, "select count(*) from settlement_entries where payout_batch_id is null") == [(0,)]
+
+
+async def test_who_owes_gets_no_window_until_there_is_something_to_pay(books: Database) -> None:
+    await capture(books, "ch_1", 300)
+    await catch_up(books, RULES, NOW + timedelta(seconds=1))
+    await close_windows(books, RULES, NOW + 2 * HOUR)
+    late = fact("re_1", FactKind.REFUNDED, movement_reference="re_1", amount_minor=100, occurred_at=NOW)
+    await apply_events(books, received(late), NOW + 3 * HOUR)
+    await catch_up(books, RULES, NOW + 3 * HOUR + timedelta(seconds=1))
+    for hours in range(3, 9):
+        assert await close_windows(books, RULES, NOW + hours * HOUR) == []
+    assert await rows(books, "select count(*)::int, sum(entry_count)::int from settlement_windows") == [(1, 2)]
+    await capture(books, "ch_2", 500, NOW + 10 * HOUR)
+    await catch_up(books, RULES, NOW + 10 * HOUR + timedelta(seconds=1))
+    (closed,) = await close_windows(books, RULES, NOW + 12 * HOUR)
+    assert closed.payout_batch_id is not None
+    assert await rows(books, "select count(*)::int from settlement_entries where payout_batch_id is null") == [(0,)]
+
+
+async def test_a_window_keeps_what_it_holds_by_cause_and_time(books: Database) -> None:
+    await capture(books, "ch_1", 1000)
+    await refund(books, "re_1", 400, NOW + timedelta(minutes=5))
+    lost = fact("dp_1", FactKind.DISPUTE_LOST, movement_reference="dp_1", amount_minor=50, occurred_at=NOW)
+    await apply_events(books, received(lost), NOW)
+    await catch_up(books, RULES, NOW + HOUR)
+    (window,) = await close_windows(books, RULES, NOW + 2 * HOUR)
+    assert window.totals == WindowTotals(
+        gross_minor=550,
+        fee_minor=FEE,
+        net_minor=550 - FEE,
+        captures_minor=1000,
+        refunds_minor=-400,
+        disputes_minor=-50,
+        entry_count=3,
+        capture_count=1,
+        refund_count=1,
+        dispute_count=1,
+        first_event_at=NOW,
+        last_event_at=NOW + timedelta(minutes=5),
+    )
+    assert (window.closed_at, window.watermark) == (NOW + 2 * HOUR, NOW + 2 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("second_threshold", "status", "people"), [(None, "draft", 1), (940, "draft", 2), (941, "draft", 1)]
+)
+async def test_a_batch_above_the_second_threshold_needs_two_people(
+    books: Database, second_threshold: int | None, status: str, people: int
+) -> None:
+    rules = replace(RULES, second_approval_threshold_minor=second_threshold)
+    await capture(books, "ch_1", 1000)
+    await catch_up(books, rules, NOW + timedelta(seconds=1))
+    await close_windows(books, rules, NOW + 2 * HOUR)
+    found = await rows(books, "select status, required_approvals::int from payout_batches")
+    assert found == [(status, people)]
+
+
+async def test_an_accounts_own_thresholds_go_before_the_settings(books: Database) -> None:
+    own = PayoutThresholds(currency="USD", auto_approve_minor=2_000)
+    await set_thresholds(books, "demo", own, actor="ann", now=NOW)
+    await capture(books, "ch_1", 1000)
+    await catch_up(books, RULES, NOW + timedelta(seconds=1))
+    await close_windows(books, RULES, NOW + 2 * HOUR)
+    assert await batches(books) == [(1000 - FEE, 1, "approved", "settlement-agent")]
 
 
 async def test_closing_at_once_from_many_processes_pays_each_entry_once(database: Database) -> None:

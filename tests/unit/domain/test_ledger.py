@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from domain.facts import Fact, FactKind
+from domain.fees import FeeOnRefund
 from domain.ledger import (
     DISPUTES_HELD,
     EXCESS_LOSSES,
     FEES_REVENUE,
     Cause,
     Movement,
-    fee_of,
     movements,
     payable_account,
     receivable_account,
@@ -183,23 +183,48 @@ def test_one_recipient_in_two_parts_is_owed_both(make_fact: MakeFact, terms: Pay
     assert balances(post(twice, make_fact(FactKind.CAPTURED, 1000))) == {STRIPE: 1000, SHOP: -1000}
 
 
-@pytest.mark.parametrize(
-    ("captured_minor", "basis_points", "fixed_minor", "fee_minor"),
-    [
-        (1000, 290, 30, 59),
-        (100, 50, 0, 0),
-        (300, 50, 0, 2),
-        (500, 50, 0, 2),
-        (101, 50, 0, 1),
-        (10, 0, 30, 10),
-        (0, 290, 30, 0),
-    ],
-)
-def test_the_fee_is_rounded_half_even_and_never_above_the_capture(
-    terms: PaymentTerms, captured_minor: int, basis_points: int, fixed_minor: int, fee_minor: int
+@pytest.mark.parametrize("parts", [(1000,), (1, 999), (333, 333, 334), (7,) * 142 + (6,)])
+def test_a_returned_fee_goes_back_whole_with_a_refund_in_pieces(
+    make_fact: MakeFact, terms: PaymentTerms, parts: tuple[int, ...]
 ) -> None:
-    schedule = replace(terms, fee_basis_points=basis_points, fee_fixed_minor=fixed_minor)
-    assert fee_of(captured_minor, schedule) == fee_minor
+    returned = replace(terms, fee_basis_points=290, fee_fixed_minor=30, fee_on_refund=FeeOnRefund.RETURNED)
+    refunds = [make_fact(FactKind.REFUNDED, amount, f"re_{number}") for number, amount in enumerate(parts)]
+    assert balances(post(returned, make_fact(FactKind.CAPTURED, 1000), *refunds)) == {}
+
+
+def test_a_part_of_the_fee_goes_back_with_a_part_of_the_capture(make_fact: MakeFact, terms: PaymentTerms) -> None:
+    returned = replace(terms, fee_basis_points=290, fee_fixed_minor=30, fee_on_refund=FeeOnRefund.RETURNED)
+    capture, refund = make_fact(FactKind.CAPTURED, 1000), make_fact(FactKind.REFUNDED, 500)
+    posted = post(returned, capture, refund)
+    # 59 · 500 / 1000 = 29.5, half-even 30; the shares of 53 and 6 give back 27 and 3.
+    assert [(share.gross_minor, share.fee_minor) for share in posted[1].shares] == [(-450, -27), (-50, -3)]
+    assert balances(posted) == {STRIPE: 500, SHOP: -424, COURIER: -47, FEES_REVENUE: -29}
+    assert balances(post(returned, refund, capture)) == balances(posted)
+
+
+def test_a_reversal_gives_the_fee_back_and_a_lost_dispute_does_not(make_fact: MakeFact, terms: PaymentTerms) -> None:
+    returned = replace(terms, fee_basis_points=290, fee_on_refund=FeeOnRefund.RETURNED)
+    capture, refund = make_fact(FactKind.CAPTURED, 1000), make_fact(FactKind.REFUNDED, 300)
+    reversal, lost = make_fact(FactKind.REVERSED), make_fact(FactKind.DISPUTE_LOST, 1000)
+    assert balances(post(returned, capture, refund, reversal)) == {}
+    assert balances(post(returned, reversal, refund, capture)) == {}
+    assert balances(post(returned, capture, lost)) == {SHOP: 26, COURIER: 3, FEES_REVENUE: -29}
+
+
+def test_the_fee_a_refund_gives_back_follows_a_capture_that_grows(make_fact: MakeFact, terms: PaymentTerms) -> None:
+    returned = replace(terms, fee_basis_points=290, fee_fixed_minor=30, fee_on_refund=FeeOnRefund.RETURNED)
+    small, whole = make_fact(FactKind.CAPTURED, 300, "ch_1"), make_fact(FactKind.CAPTURED, 1000, "ch_1")
+    refund = make_fact(FactKind.REFUNDED, 250)
+    expected = balances(post(returned, whole, refund))
+    assert balances(post(returned, small, refund, whole)) == expected
+    assert balances(post(returned, refund, small, whole)) == expected
+
+
+def test_a_minimum_fee_is_charged_and_a_maximum_is_not_passed(make_fact: MakeFact, terms: PaymentTerms) -> None:
+    limited = replace(terms, fee_basis_points=290, fee_min_minor=50, fee_max_minor=55)
+    assert balances(post(limited, make_fact(FactKind.CAPTURED, 100)))[FEES_REVENUE] == -50
+    assert balances(post(limited, make_fact(FactKind.CAPTURED, 1800)))[FEES_REVENUE] == -52
+    assert balances(post(limited, make_fact(FactKind.CAPTURED, 9000)))[FEES_REVENUE] == -55
 
 
 def test_a_small_capture_with_a_large_fee_leaves_nobody_in_debt(make_fact: MakeFact, terms: PaymentTerms) -> None:

@@ -1,60 +1,41 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 
 from domain.errors import InvariantViolated, OperationNotAllowed
 from domain.settlement import (
     BATCH_TRANSITIONS,
+    ApprovalRules,
     BatchStatus,
     BatchTotals,
-    EntryAmounts,
+    EntryTotals,
     Recipient,
-    Window,
+    batch_totals,
     check_transition,
-    first_status,
-    sum_entries,
-    window_of,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_a_window_includes_its_start_and_excludes_its_end() -> None:
-    hour = Window(NOON, NOON + timedelta(hours=1))
-    assert window_of(NOON, 3600) == hour
-    assert window_of(hour.end - timedelta(microseconds=1), 3600) == hour
-    assert window_of(hour.end, 3600) == Window(hour.end, hour.end + timedelta(hours=1))
+def test_a_batch_pays_its_entries_less_what_it_holds_and_with_what_it_releases() -> None:
+    entries = EntryTotals(gross_minor=1100, fee_minor=30, net_minor=1070, entry_count=3, payment_count=2)
+    totals = batch_totals(entries, ("pay_1", "pay_2"), held_minor=107, released_minor=40)
+    assert totals == BatchTotals(1100, 30, 1003, 3, ("pay_1", "pay_2"), 107, 40)
+    assert totals.entries_net_minor == 1070
 
 
-def test_windows_are_aligned_to_utc_whatever_the_zone_of_the_event() -> None:
-    in_tokyo = NOON.astimezone(timezone(timedelta(hours=9)))
-    assert window_of(in_tokyo, 86_400) == window_of(NOON, 86_400)
-    assert window_of(in_tokyo, 86_400).start.utcoffset() == timedelta(0)
+def test_entries_that_do_not_add_up_stop_the_batch() -> None:
+    with pytest.raises(InvariantViolated, match="971"):
+        EntryTotals(gross_minor=1000, fee_minor=30, net_minor=971, entry_count=1)
 
 
-def test_times_before_the_epoch_have_their_window_too() -> None:
-    before = datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
-    assert window_of(before, 60).end == datetime(1970, 1, 1, tzinfo=UTC)
+@pytest.mark.parametrize(("net_minor", "people"), [(1, 0), (100, 0), (101, 1), (500, 1), (501, 2)])
+def test_the_larger_a_batch_the_more_people_approve_it(net_minor: int, people: int) -> None:
+    assert ApprovalRules(auto_approve_minor=100, second_approval_minor=500).required(net_minor) == people
 
 
-def test_a_batch_adds_its_entries_up() -> None:
-    entries = [
-        EntryAmounts("pay_2", 1000, 30, 970),
-        EntryAmounts("pay_1", 500, 0, 500),
-        EntryAmounts("pay_2", -400, 0, -400),
-    ]
-    assert sum_entries(entries) == BatchTotals(1100, 30, 1070, 3, ("pay_1", "pay_2"))
-    assert sum_entries([]) == BatchTotals(0, 0, 0, 0, ())
-
-
-def test_an_entry_that_does_not_add_up_stops_the_batch() -> None:
-    with pytest.raises(InvariantViolated, match="pay_1"):
-        sum_entries([EntryAmounts("pay_1", 1000, 30, 971)])
-
-
-def test_up_to_the_threshold_a_batch_needs_nobody() -> None:
-    assert first_status(100, 100) is BatchStatus.APPROVED
-    assert first_status(101, 100) is BatchStatus.DRAFT
+def test_without_a_second_threshold_one_person_approves_any_batch() -> None:
+    assert ApprovalRules(auto_approve_minor=0).required(10**15) == 1
 
 
 @pytest.mark.parametrize("old", BatchStatus)

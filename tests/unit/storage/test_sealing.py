@@ -1,6 +1,7 @@
 """Credentials are sealed so that only the ring, and only for the same record, can open them."""
 
 import base64
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -66,3 +67,15 @@ def test_neither_keys_nor_ciphertext_are_shown() -> None:
     ring = KeyRing.from_base64({"old": base64.b64encode(OLD).decode()}, "old")
     assert repr(ring) == "KeyRing(ids=['old'], active='old')"
     assert "ciphertext" not in repr(ring.seal(b"secret", CONTEXT))
+
+
+def test_a_fingerprint_is_found_again_also_after_the_active_key_has_changed() -> None:
+    keys = {"old": OLD, "new": NEW}
+    made = KeyRing(keys, "old").fingerprint(b"content", "acme")
+    later = KeyRing(keys, "new")
+
+    assert later.has_fingerprint(b"content", "acme", made)
+    assert not later.has_fingerprint(b"other", "acme", made)
+    assert not later.has_fingerprint(b"content", "rival", made)
+    assert not KeyRing({"new": NEW}, "new").has_fingerprint(b"content", "acme", made)
+    assert made != hashlib.sha256(b"content").digest()

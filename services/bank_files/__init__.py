@@ -1,0 +1,1 @@
+"""Bank files: what a treasurer uploads to a bank so that approved payout batches are paid."""

@@ -1,0 +1,1 @@
+"""Documents about payouts for people to read and print."""
