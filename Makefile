@@ -68,7 +68,7 @@ bench: $(STAMP) ## Speed as a ratio against a baseline in the same run
 .PHONY: constraints
 constraints: ## Write the versions of the present .venv to constraints.txt
 	@{ echo '# Exact versions everything here is tested with. Made by: make constraints'; \
-	$(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable; $(BIN)/python -m pip list --format=freeze | grep "^setuptools=="; } > constraints.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and the embedded stack's data

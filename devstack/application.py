@@ -65,6 +65,7 @@ def running_application(
     environment: Mapping[str, str],
     *,
     ingress_port: int | None = None,
+    api_port: int | None = None,
     announce: Callable[[str], None],
 ) -> Iterator[Application]:
     """Migrate, create topics, run the processes, and stop them in order at the end.
@@ -75,7 +76,8 @@ def running_application(
     announce("Creating tables and topics")
     asyncio.run(prepare(read_settings(variables)))
     announce("Starting ingress, worker and settle")
-    with running_processes(stack.directory / "logs", variables, ingress_port=ingress_port) as application:
+    logs = stack.directory / "logs"
+    with running_processes(logs, variables, ingress_port=ingress_port, api_port=api_port) as application:
         yield application
 
 
@@ -92,13 +94,25 @@ async def prepare(settings: Settings) -> None:
 
 @contextmanager
 def running_processes(
-    log_directory: Path, variables: Mapping[str, str], *, ingress_port: int | None = None
+    log_directory: Path,
+    variables: Mapping[str, str],
+    *,
+    ingress_port: int | None = None,
+    api_port: int | None = None,
 ) -> Iterator[Application]:
-    """Run the processes on a database and topics that are prepared; ready when the ingress is."""
+    """Run the processes on a database and topics that are prepared; ready when the ingress is.
+
+    The HTTP API runs beside them where it is given a port.
+    """
     port = chosen_port(ingress_port, "the ingress")
     url = f"http://127.0.0.1:{port}"
     variables = {**variables, "PAYSTREAM_INGRESS__PORT": str(port), "PAYSTREAM_INGRESS__PUBLIC_URL": url}
-    processes = {name: ManagedProcess(name) for name in PROCESSES}
+    names: tuple[str, ...] = PROCESSES
+    if api_port is not None:
+        own = chosen_port(api_port, "the HTTP API")
+        variables |= {"PAYSTREAM_API__PORT": str(own), "PAYSTREAM_API__PUBLIC_URL": f"http://127.0.0.1:{own}"}
+        names = (*PROCESSES, "api")
+    processes = {name: ManagedProcess(name) for name in names}
     try:
         for name, process in processes.items():
             process.start([sys.executable, "-m", "cli.main", name], log_directory / f"{name}.log", variables)

@@ -17,6 +17,7 @@ from devstack.stack import Stack, running_stack
 
 ACCOUNT = "demo"
 INGRESS_PORT = 8080
+API_PORT = 8081
 KAFKA_PORT = 9092
 POSTGRES_PORT = 5433
 STRIPE_PORT = 8420
@@ -34,7 +35,8 @@ def stay_up(directory: Path, announce: Callable[[str], None]) -> NoReturn:
         ) as bases,
     ):
         ring = _kept_key_ring(directory / "key-ring.json")
-        with running_application(stack, ring, ingress_port=INGRESS_PORT, announce=announce) as application:
+        ports = {"ingress_port": INGRESS_PORT, "api_port": API_PORT}
+        with running_application(stack, ring, **ports, announce=announce) as application:
             asyncio.run(_open(application, own, bases))
             write_environment(directory / "environment", stack, ring)
             announce(how_to_try(directory, stack, own))
@@ -73,6 +75,7 @@ def how_to_try(directory: Path, stack: Stack, own: GatewaySecrets) -> str:
 Everything runs. Ctrl-C stops it; the data stay in {directory}.
 
   ingress     http://127.0.0.1:{INGRESS_PORT}/webhooks/{{gateway}}/{ACCOUNT}
+  HTTP API    http://127.0.0.1:{API_PORT}/docs
   Kafka       {stack.bootstrap_servers} ({stack.broker})
   PostgreSQL  {stack.database_url.replace("+asyncpg", "")}
   gateways    Stripe http://127.0.0.1:{STRIPE_PORT}, Razorpay http://127.0.0.1:{RAZORPAY_PORT} (local)
@@ -89,6 +92,11 @@ In another terminal, create a payment, let Stripe report it paid, and look at it
   scripts/first-webhook.sh "$(python3 -c 'import json; print(json.load(open("first.json"))["provider_reference"])')"
   paystream payments show first
   paystream audit
+
+Or over HTTP:
+
+  export KEY=$(paystream api-keys create laptop --account {ACCOUNT} --scope admin)
+  curl -s http://127.0.0.1:{API_PORT}/v1/payments -H "Authorization: Bearer $KEY"
 
 The same with kcat:
 
