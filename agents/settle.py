@@ -76,6 +76,9 @@ class TotalsView:
         self.windows = windows
         self.watermark: datetime | None = None
         self.touched: set[str] = set()
+        """Windows that entries came for since the comparison last took this set."""
+        self.reached: dict[int, int] = {}
+        """By partition, the highest sequence that was processed since the start."""
         self.lock = asyncio.Lock()
         """Held while rows are changed: what is read under it is still so when it is written."""
 
@@ -92,6 +95,8 @@ class TotalsView:
                     known = changed.get(key) or self.get(key) or empty_window(recipient_of(entry), window)
                     changed[key] = with_entry(known, entry, record.sequence)
             await self.put(changed)
+            for record in records:
+                self.reached[record.partition] = max(record.sequence, self.reached.get(record.partition, 0))
 
     def get(self, key: str) -> SettlementWindow | None:
         """The newest record of a window that is kept."""

@@ -2,8 +2,8 @@
 
 PostgreSQL counts entries by itself and is the authority; the view counts the same stream again. Each round looks at
 the windows that changed since the last one; the first round after a start, or after partitions were assigned, at all
-that are kept. The two need not agree while entries are under way, so only a difference that stands still is one. Then
-the window is counted anew from the entries topic:
+that are kept. The two need not agree while entries are under way: a difference is one when the view is not behind and
+both sides have stood still for a while. Then the window is counted anew from the entries topic:
 
 - if that agrees with PostgreSQL, the view takes it;
 - if the topic no longer has the window's entries, the view takes PostgreSQL's totals;
@@ -36,6 +36,7 @@ from topics.message import SEQUENCE_HEADER, header
 from topics.settlement import SettlementEntry, SettlementWindow
 
 STANDS_STILL = timedelta(seconds=10)
+LONGEST_BEHIND = timedelta(minutes=10)
 UNEXPLAINED_AGAIN = timedelta(minutes=10)
 FORGET_EVERY = timedelta(minutes=10)
 OVERLAP = timedelta(minutes=1)
@@ -85,6 +86,7 @@ class WindowComparison:
         self._owned: frozenset[int] = frozenset()
         self._since: datetime | None = None
         self._differences: dict[str, _Difference] = {}
+        self._behind: dict[str, datetime] = {}
         self._forgot_at = clock()
 
     async def run(self) -> None:
@@ -143,12 +145,22 @@ class WindowComparison:
                 self._note(key, difference)
             return None
         if (difference.shown or WindowTotals()) != row.totals:
-            self._note(key, difference)
+            if self._is_behind(key, row, now):
+                self._view.touched.add(key)
+            else:
+                self._note(key, difference)
             return None
         self._differences.pop(key, None)
+        self._behind.pop(key, None)
         stored = record_of(row)
         closing = (None, None) if shown is None else (shown.closed_at, shown.payout_batch_id)
         return stored if (stored.closed_at, stored.payout_batch_id) != closing else None
+
+    def _is_behind(self, key: str, row: WindowRow, now: datetime) -> bool:
+        """Whether the view has records before it that PostgreSQL has counted in this window; only for so long."""
+        if row.sequence <= self._view.reached.get(shard_of(row.recipient.key), row.sequence):
+            return False
+        return now - self._behind.setdefault(key, now) < LONGEST_BEHIND
 
     def _note(self, key: str, difference: _Difference) -> None:
         known = self._differences.get(key)

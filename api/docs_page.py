@@ -4,6 +4,7 @@ The assets are Swagger UI as `fastapi-offline` packs it. The policy keeps the pa
 from anywhere else, and the only script is a file.
 """
 
+from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
@@ -64,6 +65,10 @@ async def read_asset(name: str) -> Response:
         return Response(_START, media_type="text/javascript")
     if name not in _PACKED:
         raise HTTPException(404)
-    content = files("fastapi_offline").joinpath("static", name).read_bytes()
     # It changes with a release of the package alone; a day is short enough not to be in the way of one.
-    return Response(content, media_type=_PACKED[name], headers={"cache-control": "public, max-age=86400"})
+    return Response(_packed(name), media_type=_PACKED[name], headers={"cache-control": "public, max-age=86400"})
+
+
+@cache
+def _packed(name: str) -> bytes:
+    return files("fastapi_offline").joinpath("static", name).read_bytes()

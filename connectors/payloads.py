@@ -43,6 +43,12 @@ def as_object(value: object, name: str) -> Payload:
     return value
 
 
+def part_of(payload: Payload, key: str) -> Payload:
+    """Return the JSON object that a payload has under a key, an empty one where it has none."""
+    value = payload.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def as_objects(value: object) -> list[Payload]:
     """Return the JSON objects of a list, and nothing for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -64,6 +70,11 @@ def optional_identifier(value: object) -> str | None:
 def optional_text(value: object) -> str | None:
     """Return a text that is not empty, cut to the length of a reason; None otherwise."""
     return value[:MAX_REASON_LENGTH] if isinstance(value, str) and value else None
+
+
+def reason_text(code: str, message: str | None) -> str:
+    """Return why something failed: the gateway's code and, where it gives one, its message."""
+    return f"{code}: {message}"[:MAX_REASON_LENGTH] if message else code
 
 
 def unmapped_status(status: object) -> str:

@@ -141,12 +141,10 @@ def match_items(
 ) -> Outcome:
     """Compare what we know with what another side tells. Ids are unique over both sides."""
     here, there = sorted(ours, key=_order), sorted(theirs, key=_order)
-    pairs: _Pairs = {}
-    _pair(pairs, _by_name(here, there))
+    pairs = _by_first_name(here, there)
+    _pair(pairs, _by_name(_free(here, pairs), _free(there, pairs)))
     if tolerance.by_amount:
-        free_here = [item for item in here if item.id not in pairs]
-        free_there = [item for item in there if item.id not in pairs]
-        _pair(pairs, _by_amount(free_here, free_there, tolerance))
+        _pair(pairs, _by_amount(_free(here, pairs), _free(there, pairs), tolerance))
     matches, breaks, waiting = [], [], []
     for item in here:
         pair = pairs.get(item.id)
@@ -176,6 +174,29 @@ def _pair(pairs: _Pairs, candidates: Iterable[_Candidate]) -> None:
     for _, ours, theirs in sorted(candidates, key=lambda candidate: candidate[0]):
         if ours.id not in pairs and theirs.id not in pairs:
             pairs[ours.id] = pairs[theirs.id] = (ours, theirs)
+
+
+def _free(items: Sequence[Item], pairs: _Pairs) -> list[Item]:
+    return [item for item in items if item.id not in pairs]
+
+
+def _by_first_name(here: Sequence[Item], there: Sequence[Item]) -> _Pairs:
+    """Pair what one item of each side is called first: nothing can be a better partner for either."""
+    known, told = _first_names(here), _first_names(there)
+    pairs: _Pairs = {}
+    for key in known.keys() & told.keys():
+        if len(known[key]) == len(told[key]) == 1:
+            pair = (known[key][0], told[key][0])
+            pairs[pair[0].id] = pairs[pair[1].id] = pair
+    return pairs
+
+
+def _first_names(items: Sequence[Item]) -> dict[tuple[str, str], list[Item]]:
+    named: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        if item.names:
+            named[item.kind, item.names[0]].append(item)
+    return named
 
 
 def _by_name(here: Sequence[Item], there: Sequence[Item]) -> Iterator[_Candidate]:

@@ -58,7 +58,7 @@ class AdyenApi:
 
     @cached_property
     def checkout(self) -> Any:  # noqa: ANN401 - the SDK ships no types
-        """The SDK's services, each at this account's address. Their calls go through `send` and `prepare`."""
+        """The SDK's services, each at this account's address. Their calls go through `send` and `look_up`."""
         services = AdyenCheckoutApi(client=SdkClient(self.credentials.api_key.get_secret_value(), self._transport))
         base_url = base_url_of(self.credentials)
         for service in (
@@ -76,7 +76,7 @@ class AdyenApi:
         # The SDK's own reading of the answer has floats in it.
         return parse_object(result.raw_response)
 
-    async def prepare(self, call: SdkCall) -> Payload:
+    async def look_up(self, call: SdkCall) -> Payload:
         """Make a call that comes before the one that matters; without an answer to it nothing has moved yet."""
         with nothing_moved_yet():
             return await self.send(call)

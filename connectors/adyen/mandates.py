@@ -98,7 +98,7 @@ def _terms(api: AdyenApi, request: MandateRequest) -> dict[str, object]:
 async def _stored_method(api: AdyenApi, shopper: str, mandate_reference: str) -> str:
     asked = query(merchantAccount=api.credentials.merchant_account, shopperReference=shopper)
     service = api.checkout.recurring_api
-    kept = await api.prepare(lambda: service.get_tokens_for_stored_payment_details(query_parameters=asked))
+    kept = await api.look_up(lambda: service.get_tokens_for_stored_payment_details(query_parameters=asked))
     names = [_name_of(method) for method in as_objects(kept.get("storedPaymentMethods"))]
     if len(names) != 1 or names[0] is None:
         text = f"{GATEWAY_NAME} keeps {len(names)} payment methods for the mandate {mandate_reference}, not one"

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from connectors.adyen.registration import AdyenCredentials
 from connectors.base import Callback, only_header
 from connectors.callback_proofs import is_one_of, require_header
-from connectors.payloads import Payload, as_object, parse_object
+from connectors.payloads import Payload, as_object, parse_object, part_of
 from domain.errors import MalformedPayload, VerificationFailed
 
 SIGNATURE_HEADER = "hmacsignature"
@@ -84,8 +84,7 @@ def signed_message(item: Payload) -> str | None:
     None when the fields could be cut apart in another way: only the merchant reference may have a colon, because those
     before and after it can be counted. None also for a field that is no single value.
     """
-    told = item.get("amount")
-    amount = told if isinstance(told, dict) else {}
+    amount = part_of(item, "amount")
     before = [_text(item.get(name)) for name in ("pspReference", "originalReference", "merchantAccountCode")]
     reference = _text(item.get("merchantReference"))
     after = [_text(amount.get("value")), _text(amount.get("currency"))]

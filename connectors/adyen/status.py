@@ -92,9 +92,9 @@ _GIVES_A_REASON = frozenset(
 """Elsewhere the reason is empty, or a part of the card's details."""
 
 
-def map_status(resource: str, status: str) -> FactKind | None:
+def map_status(entity: str, status: str) -> FactKind | None:
     """Return what a status means for a payment; None when it means nothing yet, or is not known here."""
-    return _KINDS.get((resource, status))
+    return _KINDS.get((entity, status))
 
 
 @dataclass(frozen=True, slots=True)

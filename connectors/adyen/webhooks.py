@@ -12,12 +12,14 @@ from connectors.adyen.proofs import ITEM, ITEMS, CallbackProof
 from connectors.adyen.references import Purpose
 from connectors.adyen.status import GATEWAY, Source, facts_of_event, map_status, subject_of_event
 from connectors.base import Callback
+from connectors.fact_building import build_fact
 from connectors.payloads import (
     Payload,
     moment_from_text,
     numbered,
     optional_identifier,
     optional_text,
+    part_of,
     require_identifier,
 )
 from domain.errors import MalformedPayload
@@ -77,18 +79,17 @@ def _explanation(item: Payload, code: str) -> str:
 def _fact_of_other_kind(event: Payload, callback: Callback) -> Fact:
     """Read an event of another kind of webhook. None of them is about a payment."""
     event_type = require_identifier(event, "type")
-    data = event.get("data")
-    named = data if isinstance(data, dict) else {}
+    named = part_of(event, "data")
     subject = optional_identifier(named.get("storedPaymentMethodId")) or optional_identifier(named.get("id"))
     event_id = optional_identifier(event.get("eventId")) or subject or event_type
     is_token = event_type.startswith(_TOKEN_EVENTS)
-    return Fact(
-        gateway=GATEWAY,
-        account=callback.account,
-        gateway_event_id=f"{event_type}:{event_id}",
-        kind=FactKind.IGNORED,
-        provider_reference=subject or event_id,
-        occurred_at=_happened_at(event.get("createdAt"), callback.received_at),
+    return build_fact(
+        GATEWAY,
+        callback.account,
+        FactKind.IGNORED,
+        (subject or event_id,),
+        _happened_at(event.get("createdAt"), callback.received_at),
+        event_id=f"{event_type}:{event_id}",
         reason=f"{event_type} {_OF_A_MANDATE}" if is_token else f"unmapped event type {event_type}",
     )
 

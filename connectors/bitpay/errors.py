@@ -2,7 +2,7 @@
 
 from connectors.http_client import GatewayResponse
 from connectors.outcomes import from_status, quote, reading
-from connectors.payloads import Payload, as_objects, first_text
+from connectors.payloads import Payload, as_objects, first_text, part_of
 from domain.errors import GatewayRejected
 
 GATEWAY_NAME = "BitPay"
@@ -24,7 +24,5 @@ def read_answer(response: GatewayResponse) -> Payload:
 
 def _message(body: Payload) -> str | None:
     """The message for people, which has had several places."""
-    error = body.get("error")
     listed = [item.get("error") for item in as_objects(body.get("errors"))]
-    nested = error.get("message") if isinstance(error, dict) else None
-    return first_text(body.get("message"), error, nested, *listed)
+    return first_text(body.get("message"), body.get("error"), part_of(body, "error").get("message"), *listed)

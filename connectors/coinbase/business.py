@@ -39,7 +39,7 @@ from connectors.coinbase.status import (
 from connectors.coinbase.tokens import make_token, read_key
 from connectors.http_client import Effect, GatewayHttp, GatewayResponse
 from connectors.outcomes import Timeouts, reading
-from connectors.payloads import Payload, as_object, require_identifier
+from connectors.payloads import Payload, as_object, part_of, require_identifier
 from domain.errors import GatewayRejected
 from domain.facts import FactKind
 
@@ -90,7 +90,7 @@ class BusinessApi:
         source = self._source(request.account)
         with reading(GATEWAY_NAME):
             refund = as_object(answer.get("refund"), "the refund")
-            facts = facts_of_refund(refund, {"id": request.provider_reference, **_object(answer, "checkout")}, source)
+            facts = facts_of_refund(refund, {"id": request.provider_reference, **part_of(answer, "checkout")}, source)
         return GatewayAnswer(provider_reference=request.provider_reference, facts=tuple(facts))
 
     async def fetch_status(self, request: StatusRequest) -> GatewayAnswer:
@@ -190,11 +190,6 @@ def key_of(idempotency_key: str) -> str:
 def _id_of(checkout: Payload) -> str:
     with reading(GATEWAY_NAME):
         return require_identifier(checkout, "id")
-
-
-def _object(answer: Payload, name: str) -> Payload:
-    value = answer.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _rfc3339(moment: datetime) -> str:

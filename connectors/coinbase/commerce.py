@@ -33,7 +33,7 @@ from connectors.coinbase.status import (
 )
 from connectors.http_client import Effect, GatewayHttp
 from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
-from connectors.payloads import Payload, as_object, as_objects, require_identifier
+from connectors.payloads import Payload, as_object, as_objects, part_of, require_identifier
 from domain.errors import CapabilityMissing, GatewayRejected
 from domain.facts import FactKind
 
@@ -129,8 +129,7 @@ class CommerceApi:
             if not isinstance(answer.get("data"), list):
                 raise unreadable(GATEWAY_NAME)
         for charge in as_objects(answer["data"]):
-            metadata = charge.get("metadata")
-            if isinstance(metadata, dict) and metadata.get("command") == mark:
+            if part_of(charge, "metadata").get("command") == mark:
                 return charge
         return None
 

@@ -2,7 +2,7 @@
 
 from connectors.http_client import GatewayResponse
 from connectors.outcomes import from_status, reading
-from connectors.payloads import Payload, first_text
+from connectors.payloads import Payload, first_text, part_of
 
 GATEWAY_NAME = "Coinbase"
 
@@ -17,5 +17,4 @@ def read_answer(response: GatewayResponse) -> Payload:
 
 def _message(body: Payload) -> str | None:
     """The message for people: Business has it at the top, Commerce in an error object."""
-    error = body.get("error")
-    return first_text(body.get("errorMessage"), error.get("message") if isinstance(error, dict) else None)
+    return first_text(body.get("errorMessage"), part_of(body, "error").get("message"))

@@ -18,6 +18,7 @@ from connectors.payloads import (
     first_text,
     moment_from_text,
     optional_identifier,
+    part_of,
     require_identifier,
     unmapped_status,
 )
@@ -92,7 +93,7 @@ class Source:
             references,
             self.occurred_at or moment_from_text(happened),
             event_id=self.event_id,
-            payment_id=_payment_id_in(owner.get("metadata")),
+            payment_id=optional_identifier(part_of(owner, "metadata").get("payment_id")),
             **details,
         )
 
@@ -193,7 +194,3 @@ def explain_checkout(checkout: Payload) -> str:
 def _explain(entity: str, status: str) -> str:
     known = _WITHOUT_MEANING.get(status)
     return unmapped_status(status) if known is None else f"the {entity} {known}"
-
-
-def _payment_id_in(metadata: object) -> str | None:
-    return optional_identifier(metadata.get("payment_id")) if isinstance(metadata, dict) else None

@@ -64,7 +64,7 @@ class KlarnaCredentials(CredentialsModel):
         default=None,
         pattern=PLAIN_URL_PATTERN,
         title="Page after paying",
-        description="Where payers go after Klarna's page, unless a payment says otherwise. Else they stay there.",
+        description="Where payers go when a payment names no page of its own. Without it, they stay on Klarna's.",
     )
     url_secret: SecretStr = Field(
         min_length=1,

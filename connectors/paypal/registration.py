@@ -34,7 +34,7 @@ class PayPalCredentials(CredentialsModel):
     client_secret: SecretStr = Field(
         min_length=1,
         title="Client secret",
-        description="Beside the client id. The app needs the features vault and disputes for what they are about.",
+        description="Beside the client id. Saved payment methods need the app's feature Vault, disputes its Disputes.",
     )
     previous_client_secret: SecretStr | None = previous_secret_field(
         "Previous client secret",

@@ -17,6 +17,7 @@ from connectors.payloads import (
     optional_identifier,
     optional_moment,
     optional_text,
+    part_of,
     require_identifier,
 )
 from connectors.paypal.amounts import read_money
@@ -70,9 +71,9 @@ payout is not mapped: who lost money by it is not said.
 """
 
 
-def map_status(resource: str, status: str) -> FactKind | None:
+def map_status(entity: str, status: str) -> FactKind | None:
     """Return what a status means for a payment; None when it means nothing yet, or is not known here."""
-    return _KINDS.get((resource, status))
+    return _KINDS.get((entity, status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +179,12 @@ def facts_of_dispute(dispute: Payload, source: Source, capture_id: str | None = 
     A lost one is worth what the payer gets back, where that is told.
     """
     dispute_id = require_identifier(dispute, "dispute_id")
-    outcome = dispute.get("dispute_outcome")
-    details: Payload = outcome if isinstance(outcome, dict) else {}
+    outcome = part_of(dispute, "dispute_outcome")
     status = str(dispute.get("status"))
-    kind = map_status("dispute", str(details.get("outcome_code")) if status == "RESOLVED" else status)
+    kind = map_status("dispute", str(outcome.get("outcome_code")) if status == "RESOLVED" else status)
     if kind is None:
         return []
-    refunded = details.get("amount_refunded") if kind is FactKind.DISPUTE_LOST else None
+    refunded = outcome.get("amount_refunded") if kind is FactKind.DISPUTE_LOST else None
     disputed: Payload = next(iter(as_objects(dispute.get("disputed_transactions"))), {})
     told_capture = capture_id or optional_identifier(disputed.get("seller_transaction_id"))
     references = tuple(filter(None, (source.order_id, told_capture))) or (dispute_id,)
@@ -203,8 +203,7 @@ def facts_of_dispute(dispute: Payload, source: Source, capture_id: str | None = 
 
 def payments_in(unit: Payload, kind: str) -> list[Payload]:
     """Return a purchase unit's `authorizations`, `captures` or `refunds`."""
-    payments = unit.get("payments")
-    return as_objects(payments.get(kind)) if isinstance(payments, dict) else []
+    return as_objects(part_of(unit, "payments").get(kind))
 
 
 def parent_of(item: Payload) -> str | None:
@@ -215,18 +214,15 @@ def parent_of(item: Payload) -> str | None:
 
 def names_of(item: Payload, source: Source) -> tuple[str, ...]:
     """Return the names of the payment that an authorization, capture or refund belongs to, the order's first."""
-    supplementary = item.get("supplementary_data")
-    related = supplementary.get("related_ids") if isinstance(supplementary, dict) else None
-    order_id = optional_identifier(related.get("order_id")) if isinstance(related, dict) else None
+    order_id = optional_identifier(part_of(part_of(item, "supplementary_data"), "related_ids").get("order_id"))
     names = (source.order_id or order_id, parent_of(item), require_identifier(item, "id"))
     return tuple(dict.fromkeys(filter(None, names)))
 
 
 def failure_in(item: Payload) -> str:
     """Say why an authorization, capture or refund is as it is, in PayPal's terms."""
-    details, processor = item.get("status_details"), item.get("processor_response")
-    reason = optional_text(details.get("reason")) if isinstance(details, dict) else None
-    code = optional_text(processor.get("response_code")) if isinstance(processor, dict) else None
+    reason = optional_text(part_of(item, "status_details").get("reason"))
+    code = optional_text(part_of(item, "processor_response").get("response_code"))
     said = (str(item.get("status")), reason, None if code is None else f"response code {code}")
     return ": ".join(filter(None, said))[:MAX_REASON_LENGTH]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from connectors.base import PaymentMethodRequest, StoredPaymentMethod
 from connectors.outcomes import nothing_moved_yet, unreadable
-from connectors.payloads import Payload, as_objects, optional_identifier, optional_text
+from connectors.payloads import Payload, as_objects, optional_identifier, optional_text, part_of
 from connectors.paypal.api import PayPalApi, id_of, path_to, request_id
 from connectors.paypal.errors import GATEWAY_NAME
 from domain.errors import GatewayRejected
@@ -93,16 +93,14 @@ async def _kind_of(api: PayPalApi, token_id: str) -> str:
 
 def _kept_in(token: Payload) -> tuple[str | None, Payload]:
     """The kind of payment method that a payment token stands for, and what is told of it."""
-    source = token.get("payment_source")
-    kept = source if isinstance(source, dict) else {}
+    kept = part_of(token, "payment_source")
     kind = next((name for name in _WITHOUT_PAYER if isinstance(kept.get(name), dict)), None)
     return (None, {}) if kind is None else (kind, kept[kind])
 
 
 def customer_in(token: Payload) -> str | None:
     """Return PayPal's name of the customer that a token belongs to."""
-    customer = token.get("customer")
-    return optional_identifier(customer.get("id")) if isinstance(customer, dict) else None
+    return optional_identifier(part_of(token, "customer").get("id"))
 
 
 def _expiry(told: object) -> str | None:

@@ -14,6 +14,7 @@ from connectors.payloads import (
     optional_identifier,
     optional_moment,
     parse_object,
+    part_of,
     require_identifier,
     unmapped_status,
 )
@@ -104,9 +105,8 @@ def read_event(callback: Callback) -> tuple[Fact, ...]:
 
 
 def _has_authorization(capture: Payload) -> bool:
-    related = capture.get("supplementary_data")
-    ids = related.get("related_ids") if isinstance(related, dict) else None
-    return isinstance(ids, dict) and bool(ids.get("authorization_id"))
+    related = part_of(part_of(capture, "supplementary_data"), "related_ids")
+    return bool(related.get("authorization_id"))
 
 
 def _status_in(resource: Payload) -> object:

@@ -90,7 +90,7 @@ def was_duplicate(error: GatewayUnavailable) -> bool:
     return error.code == DUPLICATE_REQUEST
 
 
-def wire_amount(amount_minor: int, currency: str) -> Decimal:
+def paytabs_amount(amount_minor: int, currency: str) -> Decimal:
     """Return the number that PayTabs wants, digit for digit: 150.00, 1.234. Raises GatewayRejected."""
     return Decimal(write_decimal(GATEWAY_NAME, amount_minor, currency))
 

@@ -20,7 +20,7 @@ from connectors.base import (
 from connectors.callback_proofs import secret_values
 from connectors.outcomes import Timeouts
 from connectors.paytabs import followups, mandates
-from connectors.paytabs.api import PayTabsApi, money_of, read_facts, wire_amount
+from connectors.paytabs.api import PayTabsApi, money_of, paytabs_amount, read_facts
 from connectors.paytabs.carts import MAX_DESCRIPTION_LENGTH, cart_id_of
 from connectors.paytabs.pages import open_page
 from connectors.paytabs.redirects import check_redirect
@@ -52,7 +52,7 @@ class PayTabsConnector:
         A payment that was made before is the answer, without a page. Raises GatewayUnavailable when PayTabs made a page
         for the same payment less than two minutes ago: its address is not told again, and a later one is as good.
         """
-        amount, cart_id = wire_amount(request.amount_minor, request.currency), cart_id_of(request.payment_id)
+        amount, cart_id = paytabs_amount(request.amount_minor, request.currency), cart_id_of(request.payment_id)
         money = (request.amount_minor, request.currency)
         known = await self._api.cart_before_writing(cart_id)
         # A page that is still pending is none that anybody has: its address was lost with the first answer.

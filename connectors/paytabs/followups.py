@@ -10,7 +10,7 @@ from decimal import Decimal
 from connectors.base import GatewayAnswer, MovementRequest
 from connectors.outcomes import nothing_moved_yet, unreadable
 from connectors.payloads import Payload, optional_identifier
-from connectors.paytabs.api import PayTabsApi, read_facts, refuse_declined, was_duplicate, wire_amount
+from connectors.paytabs.api import PayTabsApi, paytabs_amount, read_facts, refuse_declined, was_duplicate
 from connectors.paytabs.carts import describe, is_marked
 from connectors.paytabs.errors import GATEWAY_NAME
 from connectors.paytabs.status import (
@@ -32,7 +32,7 @@ async def capture(api: PayTabsApi, request: MovementRequest) -> GatewayAnswer:
     """Capture a part of the authorization, or all of it."""
 
     def target(known: Sequence[Payload]) -> Target:
-        amount = wire_amount(request.amount_minor, request.currency)
+        amount = paytabs_amount(request.amount_minor, request.currency)
         return request.authorization_reference or _name_of(_authorization(known, request)), amount
 
     return await _follow_up(api, request, "capture", target)
@@ -43,7 +43,7 @@ async def void(api: PayTabsApi, request: MovementRequest) -> GatewayAnswer:
 
     def target(known: Sequence[Payload]) -> Target:
         authorization = _authorization(known, request)
-        return _name_of(authorization), wire_amount(*_money_of(authorization))
+        return _name_of(authorization), paytabs_amount(*_money_of(authorization))
 
     return await _follow_up(api, request, "void", target)
 
@@ -52,7 +52,7 @@ async def refund(api: PayTabsApi, request: MovementRequest) -> GatewayAnswer:
     """Refund the amount of a sale or capture; where there are several, of one that has as much left."""
 
     def target(known: Sequence[Payload]) -> Target:
-        amount = wire_amount(request.amount_minor, request.currency)
+        amount = paytabs_amount(request.amount_minor, request.currency)
         return request.capture_reference or _refundable(known, request), amount
 
     return await _follow_up(api, request, "refund", target)

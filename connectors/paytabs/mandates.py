@@ -10,7 +10,7 @@ from decimal import Decimal
 from connectors.base import GatewayAnswer, MandateAnswer, MandateChargeRequest, MandateRequest
 from connectors.outcomes import unreadable
 from connectors.payloads import Payload, optional_identifier
-from connectors.paytabs.api import PayTabsApi, read_facts, refuse_declined, was_duplicate, wire_amount
+from connectors.paytabs.api import PayTabsApi, paytabs_amount, read_facts, refuse_declined, was_duplicate
 from connectors.paytabs.carts import MAX_DESCRIPTION_LENGTH, cart_id_of
 from connectors.paytabs.errors import GATEWAY_NAME
 from connectors.paytabs.pages import open_page
@@ -70,7 +70,7 @@ async def charge_mandate(api: PayTabsApi, request: MandateChargeRequest) -> Gate
         "cart_id": cart_id,
         "cart_description": description[:MAX_DESCRIPTION_LENGTH],
         "cart_currency": request.currency,
-        "cart_amount": wire_amount(request.amount_minor, request.currency),
+        "cart_amount": paytabs_amount(request.amount_minor, request.currency),
         "token": token,
         "tran_ref": tran_ref,
     }

@@ -19,6 +19,7 @@ from connectors.payloads import (
     moment_from_text,
     optional_identifier,
     optional_text,
+    part_of,
     require_identifier,
 )
 from connectors.paytabs.carts import payment_id_in
@@ -170,8 +171,7 @@ def _is_lost_attempt(transaction: Payload) -> bool:
 
 
 def _result_of(transaction: Payload) -> Payload:
-    result = transaction.get("payment_result")
-    return result if isinstance(result, dict) else {}
+    return part_of(transaction, "payment_result")
 
 
 def _time_of(transaction: Payload) -> datetime | None:

@@ -75,7 +75,7 @@ class PesoPayCredentials(CredentialsModel):
     api_login_id: str = Field(
         min_length=1,
         title="API login",
-        description="The merchant API's user, which is none of the portal's. AsiaPay opens it on request.",
+        description="The merchant API's own user, who is not one of the portal's. AsiaPay opens it on request.",
     )
     api_password: SecretStr = Field(
         min_length=1,
@@ -114,7 +114,7 @@ REGISTRATION = Registration(
     display_name="PesoPay",
     description=(
         "Cards, wallets and bank debits in the Philippines and its neighbours, on the payment page of AsiaPay, whose "
-        "other brands PayDollar and SiamPay work the same. A payment is captured as a whole, and cannot be raised or "
+        "other brands PayDollar and SiamPay work alike. A payment is captured as a whole, and cannot be raised or "
         "reversed. Refunds take days, and one of a payment must come to its end before the next."
     ),
     capabilities=frozenset(

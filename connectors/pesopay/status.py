@@ -63,9 +63,9 @@ _KINDS: Mapping[tuple[str, str], FactKind] = {
 """How much a partial chargeback took is not said, so it means nothing here."""
 
 
-def map_status(subject: str, status: str) -> FactKind | None:
+def map_status(entity: str, status: str) -> FactKind | None:
     """Return what an order status means for a payment, its refund or its dispute; None when it means nothing."""
-    return _KINDS.get((subject, status.lower()))
+    return _KINDS.get((entity, status.lower()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class PhonePeApi:
         """POST an object. Raises the house's errors."""
         return read_answer(await self._send("POST", path, Effect.WRITES, body=body))
 
-    async def prepare(self, path: str) -> Payload:
+    async def look_up(self, path: str) -> Payload:
         """GET an object that is needed before the request that matters; without an answer nothing has moved yet."""
         with nothing_moved_yet():
             return await self.read(path)

@@ -93,7 +93,7 @@ async def _check_active(api: PhonePeApi, mandate_reference: str) -> None:
     if not is_name(mandate_reference):
         message = f"{mandate_reference} cannot be the name of a mandate at {GATEWAY_NAME}"
         raise GatewayRejected(message, field="mandate_reference")
-    mandate = await api.prepare(f"/subscriptions/v2/{mandate_reference}/status")
+    mandate = await api.look_up(f"/subscriptions/v2/{mandate_reference}/status")
     if mandate.get("state") != "ACTIVE":
         raise GatewayRejected(f"the mandate {mandate_reference} is not active", field="mandate_reference")
 

@@ -12,12 +12,13 @@ from typing import Unpack
 from connectors.amounts import read_amount
 from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
-    MAX_REASON_LENGTH,
     Payload,
     as_objects,
     first_text,
     moment_from_milliseconds,
     optional_identifier,
+    part_of,
+    reason_text,
     require_identifier,
 )
 from domain.errors import MalformedPayload
@@ -176,13 +177,11 @@ def _told_at(part: Payload) -> datetime | None:
 
 
 def _payment_id_of(order: Payload) -> str | None:
-    told = order.get("metaInfo")
-    return optional_identifier(told.get("udf1")) if isinstance(told, dict) else None
+    return optional_identifier(part_of(order, "metaInfo").get("udf1"))
 
 
 def _failure_of(item: Payload) -> str:
-    context = item.get("errorContext")
-    described: Payload = context if isinstance(context, dict) else {}
+    described = part_of(item, "errorContext")
     code = first_text(item.get("errorCode"), described.get("errorCode")) or "FAILED"
     detail = first_text(described.get("description"), item.get("detailedErrorCode"), described.get("detailedErrorCode"))
-    return f"{code}: {detail}"[:MAX_REASON_LENGTH] if detail else code
+    return reason_text(code, detail)

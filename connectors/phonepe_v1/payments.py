@@ -6,7 +6,7 @@ from dataclasses import replace
 from connectors.amounts import wire_amount
 from connectors.base import GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
 from connectors.outcomes import reading, unreadable
-from connectors.payloads import Payload, optional_url
+from connectors.payloads import Payload, part_of, require_url
 from connectors.phonepe_v1.api import PAY_PATH, REFUND_PATH, PhonePeV1Api
 from connectors.phonepe_v1.errors import GATEWAY_NAME, NOT_FOUND
 from connectors.phonepe_v1.names import payment_name, refund_name, refund_stem, stem_of
@@ -136,13 +136,9 @@ def _amount_in(told: Payload) -> int | None:
 
 
 def _page_of(made: Payload) -> str:
-    found: object = made
-    for step in ("data", "instrumentResponse", "redirectInfo", "url"):
-        found = found.get(step) if isinstance(found, dict) else None
-    url = optional_url(found)
-    if url is None:
-        raise unreadable(GATEWAY_NAME)
-    return url
+    page = part_of(part_of(part_of(made, "data"), "instrumentResponse"), "redirectInfo")
+    with reading(GATEWAY_NAME):
+        return require_url(page, "url")
 
 
 def _wire_rupees(amount_minor: int, currency: str) -> int:

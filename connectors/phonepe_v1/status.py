@@ -11,11 +11,11 @@ from typing import Unpack
 from connectors.amounts import read_amount
 from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
-    MAX_REASON_LENGTH,
     Payload,
     as_object,
     first_text,
     optional_identifier,
+    reason_text,
     require_identifier,
 )
 from connectors.phonepe_v1.names import is_refund, payment_id_of, refund_stem, stem_of
@@ -145,4 +145,4 @@ def _of_refund(kind: FactKind, name: str, transaction: Payload, code: str, sourc
 
 def _failure_of(transaction: Payload, code: str) -> str:
     detail = first_text(transaction.get("responseCode"))
-    return code if detail in (None, code) else f"{code}: {detail}"[:MAX_REASON_LENGTH]
+    return reason_text(code, None if detail == code else detail)

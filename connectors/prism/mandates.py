@@ -4,7 +4,7 @@ from datetime import datetime
 
 from connectors.base import MandateAnswer, MandateRequest
 from connectors.outcomes import reading, unreadable
-from connectors.payloads import first_text, optional_identifier
+from connectors.payloads import first_text, optional_identifier, part_of
 from connectors.prism.calls import Calls
 from connectors.prism.errors import GATEWAY_NAME
 from connectors.prism.messages import Messages
@@ -34,9 +34,8 @@ async def set_up_mandate(calls: Calls, messages: Messages, request: MandateReque
     answer = await calls.send(Flow.SET_UP_MANDATE, messages.set_up_mandate(request, token, now))
     with reading(GATEWAY_NAME):
         kind = map_status("payment", status_of(answer))
-    kept, state = answer.get("mandateReferenceDetails"), answer.get("state")
-    method = first_text(kept.get("connectorMandateId")) if isinstance(kept, dict) else None
-    customer = first_text(state.get("connectorCustomerId")) if isinstance(state, dict) else None
+    method = first_text(part_of(answer, "mandateReferenceDetails").get("connectorMandateId"))
+    customer = first_text(part_of(answer, "state").get("connectorCustomerId"))
     reference = optional_identifier(answer.get("connectorRecurringPaymentId")) or optional_identifier(method)
     if reference is None:
         raise unreadable(GATEWAY_NAME)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.payloads import MAX_REASON_LENGTH, Payload, api_fact_id, first_text, optional_identifier
+from connectors.payloads import Payload, api_fact_id, first_text, optional_identifier, part_of, reason_text
 from connectors.prism.names import refund_name
 from domain.errors import MalformedPayload
 from domain.facts import Fact, FactKind
@@ -190,11 +190,11 @@ def status_of(answer: Payload) -> str:
 
 def reason_of(answer: Payload, otherwise: str) -> str:
     """Return why something failed: the processor's code and message, or else `otherwise`."""
-    error = _part(answer, "error")
-    details = (_part(error, "connectorDetails"), _part(error, "unifiedDetails"))
+    error = part_of(answer, "error")
+    details = (part_of(error, "connectorDetails"), part_of(error, "unifiedDetails"))
     code = first_text(*(each.get("code") for each in details)) or otherwise
     message = first_text(*(each.get("message") for each in details), *(each.get("reason") for each in details))
-    return f"{code}: {message}"[:MAX_REASON_LENGTH] if message else code
+    return reason_text(code, message)
 
 
 def whole_number(value: object) -> int | None:
@@ -242,8 +242,3 @@ def _money_in(value: object, subject: Subject) -> int | None:
     if subject.currency is not None and value.get("currency") != subject.currency:
         raise MalformedPayload("the answer is about another currency", field="currency")
     return whole_number(value.get("minorAmount", 0))
-
-
-def _part(value: Payload, key: str) -> Payload:
-    part = value.get(key)
-    return part if isinstance(part, dict) else {}

@@ -46,7 +46,7 @@ class RazorpayApi:
 
     @cached_property
     def sdk(self) -> razorpay.Client:
-        """The SDK's client. Its calls go through `one` and `prepare`."""
+        """The SDK's client. Its calls go through `one` and `look_up`."""
         key = (self.credentials.key_id, self.credentials.key_secret.get_secret_value())
         api_base = self.credentials.api_base
         options = {} if api_base is None else {"base_url": api_base}
@@ -60,7 +60,7 @@ class RazorpayApi:
             raise unreadable(GATEWAY_NAME)
         return answer
 
-    async def prepare(self, call: SdkCall) -> Payload:
+    async def look_up(self, call: SdkCall) -> Payload:
         """Make a call that comes before the one that matters; without an answer to it nothing has moved yet."""
         with nothing_moved_yet():
             return await self.one(call)

@@ -104,18 +104,18 @@ async def _read_back(api: RazorpayApi, charge: Payload, account: str) -> list[Fa
 
 
 async def _customer(api: RazorpayApi, customer_id: str) -> Payload:
-    customer = await api.prepare(lambda timeout: api.sdk.customer.fetch(customer_id, timeout=timeout))
+    customer = await api.look_up(lambda timeout: api.sdk.customer.fetch(customer_id, timeout=timeout))
     if optional_text(customer.get("email")) is None or optional_text(customer.get("contact")) is None:
         raise GatewayRejected(f"the customer {customer_id} needs an e-mail address and a telephone number")
     return customer
 
 
 async def _read_mandate(api: RazorpayApi, mandate_reference: str) -> tuple[str, str]:
-    invoice = await api.prepare(lambda timeout: api.sdk.invoice.fetch(mandate_reference, timeout=timeout))
+    invoice = await api.look_up(lambda timeout: api.sdk.invoice.fetch(mandate_reference, timeout=timeout))
     payment_id = optional_identifier(invoice.get("payment_id"))
     if _STATUSES.get(str(invoice.get("status"))) != "active" or payment_id is None:
         raise GatewayRejected(f"the mandate {mandate_reference} is not confirmed", field="mandate_reference")
-    payment = await api.prepare(lambda timeout: api.sdk.payment.fetch(payment_id, timeout=timeout))
+    payment = await api.look_up(lambda timeout: api.sdk.payment.fetch(payment_id, timeout=timeout))
     customer_id = optional_identifier(payment.get("customer_id"))
     token = optional_identifier(payment.get("token_id"))
     if customer_id is None or token is None:

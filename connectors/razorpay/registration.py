@@ -34,7 +34,7 @@ class RazorpayCredentials(CredentialsModel):
     webhook_secret: SecretStr = Field(
         min_length=1,
         title="Webhook secret",
-        description="The secret you chose for the webhook. Razorpay allows none; here it is required.",
+        description="The secret you chose for the webhook. Razorpay lets you leave it out; here it is required.",
     )
     previous_webhook_secret: SecretStr | None = previous_secret_field(
         "Previous webhook secret",

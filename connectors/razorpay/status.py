@@ -12,12 +12,12 @@ from typing import Unpack
 from connectors.amounts import read_amount
 from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
-    MAX_REASON_LENGTH,
     Payload,
     first_text,
     moment,
     optional_identifier,
     optional_text,
+    reason_text,
     require_identifier,
 )
 from domain.facts import Fact, FactKind
@@ -192,4 +192,4 @@ def _payment_id_in(notes: object) -> str | None:
 def _failure_of(payment: Payload) -> str:
     code = first_text(payment.get("error_reason"), payment.get("error_code")) or "payment_failed"
     description = optional_text(payment.get("error_description"))
-    return f"{code}: {description}"[:MAX_REASON_LENGTH] if description else code
+    return reason_text(code, description)

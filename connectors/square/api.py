@@ -4,8 +4,7 @@ The SDK's models turn a fraction of a cent into whole cents without a word, so a
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypedDict, cast
 from urllib.parse import quote
 
@@ -15,7 +14,7 @@ from square.environment import SquareEnvironment
 
 from connectors.amounts import wire_amount
 from connectors.http_client import Effect, GatewayHttp
-from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
+from connectors.outcomes import Timeouts, reading, unreadable
 from connectors.payloads import Payload, as_objects, require_identifier
 from connectors.square.errors import GATEWAY_NAME, read_answer
 from connectors.square.registration import SquareCredentials
@@ -112,13 +111,6 @@ class SdkSession:
         response = await self._http.send(method, url, effect, params=query, headers=headers, json_body=json)
         self.answer = read_answer(response)
         return httpx.Response(response.status_code, content=response.body)
-
-
-@contextmanager
-def preparing() -> Iterator[None]:
-    """Enclose calls that come before the one that matters; without an answer to them nothing has moved yet."""
-    with nothing_moved_yet():
-        yield
 
 
 def square_key(*parts: str) -> str:

@@ -6,15 +6,14 @@ already is not captured again. At no time is a payment for more than its order.
 """
 
 from connectors.base import AuthorizationRequest, GatewayAnswer, MovementRequest
-from connectors.outcomes import reading
-from connectors.payloads import Payload
+from connectors.outcomes import nothing_moved_yet, reading
+from connectors.payloads import Payload, part_of
 from connectors.square import cards, orders
 from connectors.square.api import (
     SquareApi,
     echo_of,
     id_of,
     in_path,
-    preparing,
     read_facts,
     square_key,
     square_money,
@@ -42,7 +41,7 @@ async def authorize(api: SquareApi, request: AuthorizationRequest) -> GatewayAns
         "autocomplete": not request.manual_capture,
     }
     if cards.is_card(token):
-        with preparing():
+        with nothing_moved_yet():
             content["customer_id"] = await cards.owner_of(api, token)
     payment = await create_payment(api, content)
     return _answer(request.provider_reference, payment, Source(request.account, payment_id=request.payment_id))
@@ -67,7 +66,7 @@ async def create_payment(api: SquareApi, content: dict[str, object]) -> Payload:
 
 async def capture(api: SquareApi, request: MovementRequest) -> GatewayAnswer:
     """Capture the amount; what is left of the authorization is released."""
-    with preparing():
+    with nothing_moved_yet():
         order, payment = await _read(api, request)
         source = _source(order, request.account)
         if _require_status(payment, APPROVED, COMPLETED) == COMPLETED:
@@ -83,7 +82,7 @@ async def capture(api: SquareApi, request: MovementRequest) -> GatewayAnswer:
 
 async def increment(api: SquareApi, request: MovementRequest) -> GatewayAnswer:
     """Raise the authorization to `amount_minor`, the new total. The card's issuer may decline."""
-    with preparing():
+    with nothing_moved_yet():
         order, payment = await _read(api, request)
         source = _source(order, request.account)
         _require_status(payment, APPROVED)
@@ -99,7 +98,7 @@ async def increment(api: SquareApi, request: MovementRequest) -> GatewayAnswer:
 
 async def void(api: SquareApi, request: MovementRequest) -> GatewayAnswer:
     """Let the authorizations on an order go, or give the order up when there are none."""
-    with preparing():
+    with nothing_moved_yet():
         order = await api.order(request.provider_reference)
         payments = [await api.payment(name) for name in orders.payments_on(order)]
     source = _source(order, request.account)
@@ -165,8 +164,7 @@ async def _cancel(api: SquareApi, payment: Payload) -> Payload:
 
 def _check_ours(order: Payload, payment: Payload) -> None:
     """Raise GatewayRejected unless order and payment are for one amount alone, which is ours to change."""
-    tip = payment.get("tip_money")
-    if not orders.is_ours(order) or (isinstance(tip, dict) and tip.get("amount")):
+    if not orders.is_ours(order) or part_of(payment, "tip_money").get("amount"):
         text = f"{id_of(payment)} has a tip or an order that was not made here, and keeps its amount"
         raise GatewayRejected(text, field="amount_minor")
 

@@ -6,8 +6,9 @@ A customer of ours is found again by the reference that Square keeps, which is o
 import hashlib
 
 from connectors.base import PaymentMethodRequest, StoredPaymentMethod
+from connectors.outcomes import nothing_moved_yet
 from connectors.payloads import Payload, optional_identifier, optional_text
-from connectors.square.api import SquareApi, id_of, in_path, preparing, square_key
+from connectors.square.api import SquareApi, id_of, in_path, square_key
 from domain.errors import GatewayRejected
 
 CARD_PREFIX = "ccof:"
@@ -21,7 +22,7 @@ def is_card(token: str) -> bool:
 
 async def store_payment_method(api: SquareApi, request: PaymentMethodRequest) -> StoredPaymentMethod:
     """Keep the card that a payer's client has made a token of."""
-    with preparing():
+    with nothing_moved_yet():
         customer = await customer_of(api, request.customer_id)
     card = await keep_card(api, customer, request.token, request.idempotency_key)
     brand = optional_text(card.get("card_brand"))

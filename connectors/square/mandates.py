@@ -5,8 +5,9 @@ card that the customer has kept since.
 """
 
 from connectors.base import GatewayAnswer, MandateAnswer, MandateChargeRequest, MandateRequest, OrderRequest
+from connectors.outcomes import nothing_moved_yet
 from connectors.square import authorizations, cards, orders
-from connectors.square.api import SquareApi, id_of, preparing, read_facts, square_key
+from connectors.square.api import SquareApi, id_of, read_facts, square_key
 from connectors.square.status import Source, facts_of_payment
 from domain.errors import GatewayRejected
 
@@ -16,7 +17,7 @@ async def setup_mandate(api: SquareApi, request: MandateRequest) -> MandateAnswe
 
     Square knows no bound of what a mandate may be charged: holding to `max_amount_minor` is up to whoever charges.
     """
-    with preparing():
+    with nothing_moved_yet():
         customer = await cards.customer_of(api, request.customer_id)
     if request.payment_method_token is None:
         return MandateAnswer(
@@ -47,7 +48,7 @@ async def charge_mandate(api: SquareApi, request: MandateChargeRequest) -> Gatew
         currency=request.currency,
         description=request.description,
     )
-    with preparing():
+    with nothing_moved_yet():
         card = request.payment_method_reference or await _card_of(api, request.mandate_reference)
         customer = request.customer_reference or await cards.owner_of(api, card)
         order = await orders.create_order(api, order_request)

@@ -1,10 +1,10 @@
 """Refunds of a captured payment. Square carries most of them out later, and says so by an event."""
 
 from connectors.base import GatewayAnswer, MovementRequest
-from connectors.outcomes import reading
+from connectors.outcomes import nothing_moved_yet, reading
 from connectors.payloads import Payload
 from connectors.square import orders
-from connectors.square.api import SquareApi, id_of, preparing, read_facts, square_key, square_money
+from connectors.square.api import SquareApi, id_of, read_facts, square_key, square_money
 from connectors.square.errors import GATEWAY_NAME
 from connectors.square.status import Source, facts_of_refund, money_of_payment, read_money
 from domain.errors import GatewayRejected
@@ -20,7 +20,7 @@ async def refund(api: SquareApi, request: MovementRequest) -> GatewayAnswer:
     }
     if request.reason is not None:
         content["reason"] = request.reason[:MAX_REASON_LENGTH]
-    with preparing():
+    with nothing_moved_yet():
         content["payment_id"] = request.capture_reference or await _payment_with_enough_left(api, request)
     told = await api.one(lambda square: square.refunds.refund_payment(**content), "refund")
     source = Source(request.account, payment_id=request.payment_id)

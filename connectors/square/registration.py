@@ -22,7 +22,7 @@ class SquareCredentials(CredentialsModel):
     application_id: str = Field(
         min_length=1,
         title="Application id",
-        description="Starts with sq0idp-, or with sandbox- for the sandbox. The payer's browser gets it; no secret.",
+        description="Starts with sq0idp-, in the sandbox with sandbox-. The payer's browser gets it; it is no secret.",
     )
     location_id: str = Field(
         min_length=1,

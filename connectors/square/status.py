@@ -13,7 +13,6 @@ from typing import Unpack
 from connectors.amounts import read_amount
 from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
-    MAX_REASON_LENGTH,
     Payload,
     as_object,
     as_objects,
@@ -22,6 +21,8 @@ from connectors.payloads import (
     optional_identifier,
     optional_text,
     optional_url,
+    part_of,
+    reason_text,
     require_identifier,
 )
 from domain.facts import Fact, FactKind
@@ -198,8 +199,7 @@ def read_time(value: object) -> datetime:
 
 def payment_id_of_order(order: Payload) -> str | None:
     """Return our payment id, as an order's metadata has it."""
-    metadata = order.get("metadata")
-    return optional_identifier(metadata.get(PAYMENT_ID)) if isinstance(metadata, dict) else None
+    return optional_identifier(part_of(order, "metadata").get(PAYMENT_ID))
 
 
 def _echo_of(payment: Payload) -> str | None:
@@ -208,18 +208,16 @@ def _echo_of(payment: Payload) -> str | None:
 
 
 def _when(payment: Payload, kind: FactKind) -> object:
-    details = payment.get("card_details")
-    timeline = details.get("card_payment_timeline") if isinstance(details, dict) else None
-    told = timeline.get(_MOMENTS.get(kind)) if isinstance(timeline, dict) else None
+    timeline = part_of(part_of(payment, "card_details"), "card_payment_timeline")
+    told = timeline.get(_MOMENTS.get(kind, ""))
     return told or payment.get("updated_at") or payment.get("created_at")
 
 
 def _failure_of(payment: Payload, kind: FactKind) -> str | None:
     if kind not in {FactKind.ATTEMPT_FAILED, FactKind.FAILED}:
         return None
-    details = payment.get("bank_account_details" if kind is FactKind.FAILED else "card_details")
-    errors = as_objects(details.get("errors")) if isinstance(details, dict) else []
-    told = errors[0] if errors else {}
+    details = part_of(payment, "bank_account_details" if kind is FactKind.FAILED else "card_details")
+    told: Payload = next(iter(as_objects(details.get("errors"))), {})
     code = first_text(told.get("code")) or "payment_failed"
     detail = optional_text(told.get("detail"))
-    return f"{code}: {detail}"[:MAX_REASON_LENGTH] if detail else code
+    return reason_text(code, detail)

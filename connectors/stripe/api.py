@@ -13,7 +13,7 @@ import stripe
 from connectors.amounts import wire_amount
 from connectors.base import GatewayAnswer
 from connectors.outcomes import Timeouts, nothing_moved_yet, reading, unreadable
-from connectors.payloads import Payload, optional_url, require_identifier
+from connectors.payloads import Payload, optional_url, part_of, require_identifier
 from connectors.stripe.errors import GATEWAY_NAME, classify
 from connectors.stripe.registration import StripeCredentials
 from connectors.stripe.status import WIRE_EXPONENTS, Source, facts_of_intent, read_money
@@ -57,7 +57,7 @@ class StripeApi:
         async with _in_our_terms(self._timeouts):
             return [_json_of(item) async for item in (await call).auto_paging_iter()]
 
-    async def prepare(self, call: Awaitable[object]) -> Payload:
+    async def look_up(self, call: Awaitable[object]) -> Payload:
         """Await a call that comes before the one that matters; without an answer to it nothing has moved yet."""
         with nothing_moved_yet():
             return await self.one(call)
@@ -113,9 +113,7 @@ def parameters_of_action(intent: Payload, credentials: StripeCredentials) -> dic
     """Return what the payer's client needs while a payment intent or setup intent waits for it; nothing otherwise."""
     if intent.get("status") not in {"requires_action", "requires_payment_method", "requires_confirmation"}:
         return {}
-    action = intent.get("next_action")
-    redirect = action.get("redirect_to_url") if isinstance(action, dict) else None
-    url = optional_url(redirect.get("url")) if isinstance(redirect, dict) else None
+    url = optional_url(part_of(part_of(intent, "next_action"), "redirect_to_url").get("url"))
     parameters = {
         "client_secret": str(intent.get("client_secret")),
         "publishable_key": credentials.publishable_key,

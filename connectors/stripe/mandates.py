@@ -16,7 +16,7 @@ from connectors.base import (
     StoredPaymentMethod,
 )
 from connectors.outcomes import unreadable
-from connectors.payloads import Payload, optional_text
+from connectors.payloads import Payload, optional_text, part_of
 from connectors.stripe.api import (
     EXPANDED,
     StripeApi,
@@ -113,8 +113,7 @@ async def store_payment_method(api: StripeApi, request: PaymentMethodRequest) ->
     kind = optional_text(method.get("type"))
     if kind is None:
         raise unreadable(GATEWAY_NAME)
-    shown = method.get(kind)
-    details: Payload = shown if isinstance(shown, dict) else {}
+    details = part_of(method, kind)
     return StoredPaymentMethod(
         provider_reference=id_of(method),
         customer_reference=customer,
@@ -130,11 +129,11 @@ async def _customer_of(api: StripeApi, customer_id: str, idempotency_key: str) -
         return customer_id
     params: stripe.params.CustomerCreateParams = {"metadata": {"customer_id": customer_id}}
     call = api.v1.customers.create_async(params, {"idempotency_key": f"{idempotency_key}:customer"})
-    return id_of(await api.prepare(call))
+    return id_of(await api.look_up(call))
 
 
 async def _read_mandate(api: StripeApi, mandate_reference: str) -> tuple[str, str]:
-    intent = await api.prepare(api.v1.setup_intents.retrieve_async(mandate_reference))
+    intent = await api.look_up(api.v1.setup_intents.retrieve_async(mandate_reference))
     customer, method = name_of(intent.get("customer")), name_of(intent.get("payment_method"))
     if status_of_setup(intent) != "active" or customer is None or method is None:
         raise GatewayRejected(f"the mandate {mandate_reference} is not confirmed", field="mandate_reference")

@@ -12,13 +12,14 @@ from typing import Unpack
 from connectors.amounts import read_amount
 from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
-    MAX_REASON_LENGTH,
     Payload,
     as_objects,
     first_text,
     moment,
     optional_identifier,
     optional_text,
+    part_of,
+    reason_text,
     require_identifier,
 )
 from domain.facts import Fact, FactKind, Trust
@@ -58,9 +59,9 @@ _KINDS: Mapping[tuple[str, str], FactKind] = {
 }
 
 
-def map_status(resource: str, status: str) -> FactKind | None:
+def map_status(entity: str, status: str) -> FactKind | None:
     """Return what a status means for a payment; None when it means nothing yet, or is not known here."""
-    return _KINDS.get((resource, status))
+    return _KINDS.get((entity, status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,7 @@ def charge_of(intent: Payload) -> Payload:
     latest = intent.get("latest_charge")
     if isinstance(latest, dict):
         return latest
-    charges = intent.get("charges")
-    embedded = as_objects(charges.get("data")) if isinstance(charges, dict) else []
+    embedded = as_objects(part_of(intent, "charges").get("data"))
     return next((charge for charge in embedded if latest is None or charge.get("id") == latest), {})
 
 
@@ -206,8 +206,7 @@ def is_released_rest(refund: Payload) -> bool:
 
 
 def _capture(owner: Payload, charge: Payload, source: Source, references: tuple[str, ...], movement: str) -> Fact:
-    settled = charge.get("balance_transaction")
-    settled_at = settled.get("created") if isinstance(settled, dict) else None
+    settled_at = part_of(charge, "balance_transaction").get("created")
     return source.fact(
         FactKind.CAPTURED,
         references,
@@ -224,8 +223,7 @@ def _captured_amount(owner: Payload, charge: Payload) -> object:
     amount = owner.get("amount")
     if told is not None or type(amount) is not int:
         return told
-    refunds = charge.get("refunds")
-    embedded = as_objects(refunds.get("data")) if isinstance(refunds, dict) else []
+    embedded = as_objects(part_of(charge, "refunds").get("data"))
     released = (refund.get("amount") for refund in embedded if is_released_rest(refund))
     return amount - sum(rest for rest in released if type(rest) is int)
 
@@ -244,13 +242,11 @@ def _movement(kind: FactKind, item: Payload, source: Source, item_id: str, reaso
 
 
 def _payment_id(item: Payload) -> str | None:
-    metadata = item.get("metadata")
-    return optional_identifier(metadata.get("payment_id")) if isinstance(metadata, dict) else None
+    return optional_identifier(part_of(item, "metadata").get("payment_id"))
 
 
 def _failure_of(intent: Payload) -> str:
-    error = intent.get("last_payment_error")
-    details = error if isinstance(error, dict) else {}
+    details = part_of(intent, "last_payment_error")
     code = first_text(details.get("decline_code"), details.get("code"), details.get("type")) or "payment_failed"
     message = optional_text(details.get("message"))
-    return f"{code}: {message}"[:MAX_REASON_LENGTH] if message else code
+    return reason_text(code, message)

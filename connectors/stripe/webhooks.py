@@ -19,6 +19,7 @@ from connectors.payloads import (
     numbered,
     optional_identifier,
     parse_object,
+    part_of,
     require_identifier,
 )
 from connectors.stripe.status import (
@@ -39,8 +40,7 @@ _TIMESTAMP = re.compile(r"[0-9]{1,11}")
 
 
 def _facts_of_refunds(charge: Payload, source: Source) -> list[Fact]:
-    refunds = charge.get("refunds")
-    embedded = as_objects(refunds.get("data")) if isinstance(refunds, dict) else []
+    embedded = as_objects(part_of(charge, "refunds").get("data"))
     return [fact for refund in embedded for fact in facts_of_refund(refund, source)]
 
 
@@ -107,8 +107,7 @@ def read_event(text: str, callback: Callback, *, is_live: bool | None) -> tuple[
     event = parse_object(text)
     event_id, event_type = require_identifier(event, "id"), require_identifier(event, "type")
     if event.get("object") == "v2.core.event":
-        related = event.get("related_object")
-        subject = related.get("id") if isinstance(related, dict) else None
+        subject = part_of(event, "related_object").get("id")
         received = Source(callback.account, event_id, callback.received_at)
         return (_ignored(event_id, subject, received, f"thin event {event_type} carries no object"),)
     source = Source(callback.account, event_id, moment(event.get("created")))

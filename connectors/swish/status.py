@@ -12,11 +12,11 @@ from typing import Unpack
 from connectors.amounts import read_decimal, written_out
 from connectors.fact_building import FactDetails, build_fact
 from connectors.payloads import (
-    MAX_REASON_LENGTH,
     Payload,
     optional_identifier,
     optional_moment,
     optional_text,
+    reason_text,
     require_identifier,
     unmapped_status,
 )
@@ -134,4 +134,4 @@ def read_money(item: Payload) -> tuple[int, str]:
 
 def _reason_of(item: Payload, status: str) -> str:
     code, message = optional_text(item.get("errorCode")) or status, optional_text(item.get("errorMessage"))
-    return f"{code}: {message}"[:MAX_REASON_LENGTH] if message else code
+    return reason_text(code, message)

@@ -69,7 +69,12 @@ class FileTarget:
         self._state.save(self._directory)
 
     def close(self) -> None:
-        """Nothing is held beyond a partition."""
+        """Drop what is not whole."""
+        if self._open is not None:
+            file, unfinished, _ = self._open
+            file.close()
+            unfinished.unlink()
+            self._open = None
 
 
 def json_lines_target(directory: Path, topic_prefix: str) -> FileTarget:

@@ -148,9 +148,7 @@ async def _adopt(transaction: Transaction, search: OrphanSearch, answer: Gateway
     account = await transaction.accounts.get(search.account)
     if account is None or answer.amount_minor is None or answer.currency is None:
         raise InvariantViolated("an adoption was not checked")
-    fees = await fee_terms(
-        transaction, account, gateway=search.gateway, method=None, currency=answer.currency, at=now
-    )
+    fees = await fee_terms(transaction, account, gateway=search.gateway, method=None, currency=answer.currency, at=now)
     state = PaymentState()
     payment = PaymentRecord(
         terms=PaymentTerms(

@@ -7,7 +7,7 @@ from services.apply_events import apply_events
 from storage.unit_of_work import Database
 from tests.integration.api.configured import STRIPE
 from tests.integration.api.conftest import Api, payment
-from tests.integration.api.paying import get, id_of, paid, post
+from tests.integration.api.paying import authorized, get, id_of, made, paid, post
 from tests.integration.api.test_payout_batches import pay
 from tests.integration.services.books import NOW, fact, open_payment, received
 from tests.integration.services.commands.shop import TESTGATE
@@ -29,7 +29,7 @@ async def seed(api: Api, broker: FakeBroker, database: Database, client: httpx.A
     """Fill the account `acme`; returns ids by the names of path parameters."""
     account, gateway, customer, invoice = PLACES
     payout_batch_id = await pay(database, account, ["p_settled"])
-    made = await _payments(client) | await _movements(client, database)
+    found = await _payments(client) | await _movements(client, database)
     mandate = await post(
         client, "/v1/mandates", 201, gateway=TESTGATE, customer_id=customer, currency="USD", payment_method_token="pm_1"
     )
@@ -40,7 +40,7 @@ async def seed(api: Api, broker: FakeBroker, database: Database, client: httpx.A
     await client.put(f"/v1/accounts/{account}/gateways/{gateway}", json={"credentials": STRIPE})
     await client.put(f"/v1/accounts/{account}/payment-options/{gateway}", json={"enabled": True, "priority": 1})
     spare_key = await api.key(account)
-    return made | {
+    return found | {
         "account": account,
         "gateway": gateway,
         "customer_id": customer,
@@ -58,7 +58,13 @@ async def seed(api: Api, broker: FakeBroker, database: Database, client: httpx.A
 async def _payments(client: httpx.AsyncClient) -> dict[str, str]:
     path = await paid(client)
     refund = await post(client, "/v1/refunds", 201, payment_id=id_of(path), amount_minor=100)
-    return {"payment_id": id_of(path), "refund_id": refund["id"]}
+    return {
+        "payment_id": id_of(path),
+        "refund_id": refund["id"],
+        "authorized_payment_id": id_of(await authorized(client, resource_id="order-3")),
+        "open_payment_id": id_of(await made(client, resource_id="order-4")),
+        "recorded_payment_id": id_of(await made(client, resource_id="order-5", set_up_at_gateway=False)),
+    }
 
 
 async def _movements(client: httpx.AsyncClient, database: Database) -> dict[str, str]:

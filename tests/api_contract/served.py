@@ -21,8 +21,13 @@ from tests.unit.services.fake_broker import FakeBroker
 
 BASE_URL = "http://api.test"
 
-BY_HAND = re.compile("manual-payments|/approve$|/reject$")
-"""Paths about payments that people make and approve."""
+FITTING = {
+    re.compile("manual-payments|/approve$|/reject$"): "manual_payment_id",
+    re.compile("/(capture|void|increment-authorization)$"): "authorized_payment_id",
+    re.compile("/(authorize|verify-redirect|complete|cancel)$"): "open_payment_id",
+    re.compile("/set-up$"): "recorded_payment_id",
+}
+"""Which payment an operation can be carried out on, where it is not the paid one."""
 
 Case: TypeAlias = schemathesis.Case[Any]
 """A generated request, before it is sent."""
@@ -53,7 +58,8 @@ class Served:
 
     def about_what_there_is(self, case: Case) -> Case:
         """Have a request name what there is in its path too."""
-        known = self.ids | self._by_hand if BY_HAND.search(case.path) else self.ids
+        fitting = [{"payment_id": self.ids[name]} for pattern, name in FITTING.items() if pattern.search(case.path)]
+        known = self.ids | (fitting[0] if fitting else {})
         case.path_parameters = {name: known.get(name, value) for name, value in case.path_parameters.items()}
         return self.for_the_account(case)
 
@@ -65,10 +71,6 @@ class Served:
             known = {**self.ids, "gateway": TESTGATE}
             case.body = {name: known.get(name, value) for name, value in case.body.items()}
         return case
-
-    @property
-    def _by_hand(self) -> dict[str, str]:
-        return {"payment_id": self.ids["manual_payment_id"]}
 
 
 def _bytes_of(value: str | bytes) -> bytes:

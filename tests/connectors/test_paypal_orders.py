@@ -14,15 +14,7 @@ from tests.connectors.case import ACCOUNT
 from tests.connectors.cases.paypal import CASES, SIGNER
 from tests.connectors.fault_server import answers, fault_server
 from tests.gateways.paypal import LocalPayPal
-from tests.gateways.paypal_payer import (
-    IMPATIENT,
-    RETURN_URL,
-    connected,
-    credentials_at,
-    fail_next,
-    order,
-    status,
-)
+from tests.gateways.paypal_payer import IMPATIENT, RETURN_URL, connected, credentials_at, fail_next, order, status
 from tests.gateways.paypal_vault import CARD, DECLINED_CARD, WALLET
 
 

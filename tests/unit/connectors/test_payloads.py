@@ -17,6 +17,8 @@ from connectors.payloads import (
     optional_text,
     optional_url,
     parse_object,
+    part_of,
+    reason_text,
     require_identifier,
     require_url,
     unmapped_status,
@@ -193,3 +195,16 @@ def test_an_address_may_be_required() -> None:
 def test_a_status_that_is_not_known_is_quoted_at_a_bearable_length() -> None:
     assert unmapped_status("TELEPORTED") == "unmapped status TELEPORTED"
     assert unmapped_status("x" * 1_000) == "unmapped status " + "x" * 40
+
+
+def test_a_part_that_is_no_object_is_empty() -> None:
+    assert part_of({"card": {"brand": "visa"}}, "card") == {"brand": "visa"}
+    assert part_of({}, "card") == {}
+    for part in ("null", "[]", '"visa"', "7"):
+        assert part_of(parse_object(f'{{"card":{part}}}'), "card") == {}
+
+
+def test_a_reason_is_a_code_and_what_is_said_of_it() -> None:
+    assert reason_text("card_declined", "No, thank you.") == "card_declined: No, thank you."
+    assert reason_text("card_declined", None) == "card_declined"
+    assert len(reason_text("card_declined", "x" * 1_000)) == 500
