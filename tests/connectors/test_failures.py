@@ -23,7 +23,7 @@ from tests.connectors.case import GatewayCases
 from tests.connectors.fault_server import Fault, answers, breaks_off, drips, hangs_up, is_silent
 from tests.connectors.operations import OPERATIONS, calls, connected, failing, order
 
-TIMEOUTS = Timeouts(connect_seconds=0.5, read_seconds=0.2, total_seconds=0.4)
+TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=0.3, total_seconds=1.2)
 PATIENCE_SECONDS = 10.0
 """Far above the timeouts, far below what a call without them would take."""
 
