@@ -72,12 +72,14 @@ _PAYOUT_LINES = text(
 )
 _PAYOUT_GROUPS = text(
     # A gateway that tells of no payout as such says with each line which payout it went out with.
-    f"select {_GROUP_ID} as id, source, array[payout_reference] as names, sum(net_minor)::bigint as amount_minor,"  # noqa: S608
-    " currency, max(coalesce(payout_at, occurred_at)) as at from statement_lines line"
-    " where account = :account and side = 'gateway' and kind <> 'payout' and payout_reference is not null"
-    " and not exists (select from statement_lines told where told.account = :account and told.source = line.source"
-    " and told.payout_reference = line.payout_reference and told.kind = 'payout')"
-    f" and {_free(_GROUP_ID)} group by source, payout_reference, currency having sum(net_minor) <> 0"
+    "with paid_out as (select source, payout_reference, currency, sum(net_minor)::bigint as amount_minor,"  # noqa: S608
+    " max(coalesce(payout_at, occurred_at)) as at from statement_lines where account = :account"
+    " and side = 'gateway' and kind <> 'payout' and payout_reference is not null"
+    " group by source, payout_reference, currency having sum(net_minor) <> 0)"
+    f" select {_GROUP_ID} as id, source, array[payout_reference] as names, amount_minor, currency, at from paid_out"
+    " where not exists (select from statement_lines told where told.account = :account and told.kind = 'payout'"
+    " and told.source = paid_out.source and told.payout_reference = paid_out.payout_reference)"
+    f" and {_free(_GROUP_ID)}"
 )
 _PAYOUTS = text(
     "select id, net_minor, currency, executed_at, bank_reference from payout_batches batch"  # noqa: S608

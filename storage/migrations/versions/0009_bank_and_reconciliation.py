@@ -124,8 +124,7 @@ create table statement_lines (
 );
 create unique index statement_lines_once on statement_lines (account, side, source, reference, fingerprint);
 create index statement_lines_occurred on statement_lines (account, side, source, occurred_at);
-create index statement_lines_payout on statement_lines (account, source, payout_reference)
-    where payout_reference is not null;
+create index statement_lines_payout on statement_lines (account, source, payout_reference) where kind = 'payout';
 """
 
 RECONCILIATION = """
