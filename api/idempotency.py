@@ -5,10 +5,12 @@ the account and the key, so that even a process that died between the work and t
 """
 
 import base64
+import hashlib
 import json
 import re
 import uuid
 from datetime import timedelta
+from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
@@ -52,12 +54,14 @@ class Idempotency:
             if await answers.begin(account, self._key, fingerprint, now, now - STALE_AFTER):
                 return None
             known = await answers.get(account, self._key)
-        ring = self._context.ring
-        if known is None or not ring.has_fingerprint(self._asked, account, known.fingerprint):
-            raise CommandConflict("this Idempotency-Key was used for another request", code="idempotency_key_reused")
-        if known.sealed is None:
+        if known is not None and known.sealed is not None:
+            # What was asked is sealed with the answer, so that it is known also when the ring's keys have changed.
+            kept = json.loads(self._context.ring.open(known.sealed, self._seal_context))
+            if kept["asked"] == self._digest:
+                return _thaw(kept)
+        elif known is not None and self._context.ring.has_fingerprint(self._asked, account, known.fingerprint):
             raise CommandConflict("a request with this Idempotency-Key is being worked on", code="request_in_progress")
-        return _thaw(self._context.ring.open(known.sealed, self._seal_context))
+        raise CommandConflict("this Idempotency-Key was used for another request", code="idempotency_key_reused")
 
     async def keep(self, response: Response, *, is_final: bool) -> None:
         """Keep the answer, or give the key back when nothing was carried out.
@@ -68,8 +72,12 @@ class Idempotency:
             if response.status_code in _NOT_CARRIED_OUT and not is_final:
                 await transaction.api_answers.forget(self._caller.account, self._key)
             else:
-                sealed = self._context.ring.seal(_freeze(response), self._seal_context)
+                sealed = self._context.ring.seal(_freeze(response, self._digest), self._seal_context)
                 await transaction.api_answers.finish(self._caller.account, self._key, sealed)
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self._asked).hexdigest()
 
     @property
     def _seal_context(self) -> str:
@@ -103,13 +111,13 @@ async def _asked_by(request: Request, caller: Caller) -> bytes:
     return json.dumps(asked).encode() + await request.body()
 
 
-def _freeze(response: Response) -> bytes:
+def _freeze(response: Response, asked: str) -> bytes:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     body = base64.b64encode(bytes(response.body)).decode()
-    return json.dumps({"status": response.status_code, "headers": headers, "body": body}).encode()
+    kept = {"asked": asked, "status": response.status_code, "headers": headers, "body": body}
+    return json.dumps(kept).encode()
 
 
-def _thaw(frozen: bytes) -> Response:
-    answer = json.loads(frozen)
+def _thaw(answer: dict[str, Any]) -> Response:
     headers = {**answer["headers"], REPLAYED_HEADER: "true"}
     return Response(base64.b64decode(answer["body"]), answer["status"], headers)
