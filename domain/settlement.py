@@ -119,10 +119,10 @@ class ApprovalRules:
     second_approval_minor: int | None = None
 
     def required(self, net_minor: int) -> int:
-        """How many people have to approve a batch."""
-        if net_minor <= self.auto_approve_minor:
-            return 0
-        return 2 if self.second_approval_minor is not None and net_minor > self.second_approval_minor else 1
+        """How many people have to approve a batch. Where the thresholds contradict each other, the stricter counts."""
+        if self.second_approval_minor is not None and net_minor > self.second_approval_minor:
+            return 2
+        return 0 if net_minor <= self.auto_approve_minor else 1
 
 
 def check_transition(batch_id: str, old: BatchStatus, new: BatchStatus) -> None:

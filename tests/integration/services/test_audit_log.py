@@ -26,8 +26,10 @@ from storage.unit_of_work import Database
 from tests.integration.services.books import AMOUNT, NOW, fact, open_account, open_payment, received, rows
 from topics.commands import Command, CommandResult, PaymentCommand
 
-MIGRATION = importlib.import_module("storage.migrations.versions.0002_lifecycle")
-AUDITED: tuple[tuple[str, str, str, str], ...] = MIGRATION.AUDITED
+LIFECYCLE = importlib.import_module("storage.migrations.versions.0002_lifecycle")
+AUDITED: tuple[tuple[str, str, str, str], ...] = LIFECYCLE.AUDITED
+BESIDE = (("settlement_schedules", "settlement_schedule", "account,effective_from", ""),)
+"""What the agent writes beside: an account's first schedule."""
 HOUR = timedelta(hours=1)
 RULES = SettlementRules(
     window_seconds=3600, grace_seconds=60, auto_approve_threshold_minor=10_000, catch_up_after_seconds=0
@@ -143,7 +145,7 @@ async def actual(database: Database) -> dict[tuple[str, str], dict[str, Any]]:
     """Every audited row as the tables have it, without what is never to be shown."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     async with database.snapshot() as transaction:
-        for table, subject, key, hidden in AUDITED:
+        for table, subject, key, hidden in (*AUDITED, *BESIDE):
             for (row,) in await transaction.connection.execute(text(f"select to_jsonb({table}) from {table}")):  # noqa: S608 - literal names
                 for path in filter(None, hidden.split(",")):
                     forget(row, path.split("."))
@@ -236,6 +238,7 @@ async def test_every_record_says_whose_account_and_who_it_was(desk: Desk) -> Non
         "refund": {"gateway:stripe"},
         "dispute": {"gateway:stripe"},
         "payout_batch": {AGENT},
+        "settlement_schedule": {AGENT},
     }
     assert {one.account for one in await log(desk.database, account="second")} == {"second"}
 

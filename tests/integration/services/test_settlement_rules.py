@@ -248,6 +248,27 @@ async def test_fees_can_be_read_inside_a_scope_and_not_set(books: Database) -> N
     assert len(await find_fee_schedules(books, "demo")) == 1
 
 
+async def test_who_set_which_rule_is_on_record(books: Database) -> None:
+    await give(books, BERLIN, NOW)
+    await agree(books, basis_points=100)
+    for days in (30, 90):
+        scope = ReserveScope(rule=ReserveRule(basis_points=1, days=days))
+        await set_reserve(books, "demo", scope, actor="bob", now=NOW)
+    await set_thresholds(books, "demo", PayoutThresholds(currency="USD"), actor="ann", now=NOW)
+    said = await rows(
+        books,
+        "select subject_type, account, actor, action, after ->> 'days' from audit_log where subject_type"
+        " in ('settlement_schedule', 'fee_schedule', 'reserve_rule', 'payout_threshold') order by id",
+    )
+    assert said == [
+        ("settlement_schedule", "demo", "ann", "insert", None),
+        ("fee_schedule", "demo", "ann", "insert", None),
+        ("reserve_rule", "demo", "bob", "insert", "30"),
+        ("reserve_rule", "demo", "bob", "update", "90"),
+        ("payout_threshold", "demo", "ann", "insert", None),
+    ]
+
+
 async def test_rules_that_make_no_sense_are_refused(books: Database) -> None:
     await agree(books, basis_points=100)
     with pytest.raises(CommandConflict):

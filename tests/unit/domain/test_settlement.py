@@ -38,6 +38,10 @@ def test_without_a_second_threshold_one_person_approves_any_batch() -> None:
     assert ApprovalRules(auto_approve_minor=0).required(10**15) == 1
 
 
+def test_of_two_thresholds_that_contradict_each_other_the_stricter_counts() -> None:
+    assert ApprovalRules(auto_approve_minor=1000, second_approval_minor=100).required(500) == 2
+
+
 @pytest.mark.parametrize("old", BatchStatus)
 @pytest.mark.parametrize("new", BatchStatus)
 def test_a_batch_moves_only_along_the_table(old: BatchStatus, new: BatchStatus) -> None:
