@@ -161,6 +161,13 @@ _SET_ACTOR = text(
 )
 _SET_TENANT = text("select set_config('paystream.accounts', :accounts, true), set_config('role', :role, true)")
 TENANT_ROLE = "paystream_tenant"
+_SESSION = {
+    "jit": "off",
+    # A process that froze inside a transaction would keep its locks, and every relay would wait for it.
+    "idle_in_transaction_session_timeout": "60s",
+    # The statement of a process that died would run on for nobody, with its locks.
+    "client_connection_check_interval": "10s",
+}
 
 
 class Database:
@@ -174,7 +181,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"server_settings": {"application_name": application_name, "jit": "off"}},
+            connect_args={"server_settings": {"application_name": application_name, **_SESSION}},
         )
         self._accounts: str | None = None
 

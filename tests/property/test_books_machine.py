@@ -40,6 +40,12 @@ RULES = SettlementRules(window_seconds=3_600, grace_seconds=0, auto_approve_thre
 TROUBLES = ("none", "none", "crash", "unavailable", "silent_after", "silent_before", "declined")
 MAKING = ("create_payment", "create_payment", "charge_mandate", "create_payment_link", "submit_manual_payment")
 INTERFERING = ("create_order", "cancel", "refund", "reverse", "capture", "void")
+DRAIN_ROUNDS = 600
+DRAIN_PAUSE_SECONDS = 0.1
+OPEN_TRANSACTIONS = """
+    select pid, datname, application_name, state, backend_xid::text, left(query, 80) from pg_stat_activity
+    where backend_xid is not null
+"""
 STATUS = "select coalesce((select status from payments where id = '{}'), 'pending')"
 DISPUTE_KINDS = (FactKind.DISPUTE_OPENED, FactKind.DISPUTE_WON, FactKind.DISPUTE_LOST)
 
@@ -287,7 +293,7 @@ class BooksMachine(RuleBasedStateMachine):
     async def _drain(self) -> None:
         """Do the relay's and the settle agent's work."""
         await catch_up(self.database, RULES, NOW + timedelta(days=1))
-        while True:
+        for _ in range(DRAIN_ROUNDS):
             async with self.database.transaction() as transaction:
                 planned = await transaction.outbox.plan(range(SHARDS), 1_000)
             for message in planned:
@@ -296,6 +302,10 @@ class BooksMachine(RuleBasedStateMachine):
                 await transaction.outbox.finish(planned)
                 if await transaction.outbox.count() == 0:
                     return
+            if not planned:
+                await asyncio.sleep(DRAIN_PAUSE_SECONDS)
+        open_transactions = await rows(self.database, OPEN_TRANSACTIONS)
+        pytest.fail(f"The outbox was not drained; transactions that may hold it back: {open_transactions}")
 
     def _note(self, topic: str, payload: str) -> None:
         if topic == "payments.command-results.v1":

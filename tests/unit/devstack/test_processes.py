@@ -86,6 +86,8 @@ def test_restart_runs_the_same_command_as_a_new_process(tmp_path: Path) -> None:
     process.kill()
 
     process.restart()
+    # Right after its start the system may not know a process's arguments yet.
+    process.wait_until(lambda: "ready" in process.log_tail(), timeout_seconds=20)
 
     assert process.is_running
     assert process.pid != first
