@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 from connectors.amounts import wire_amount
 from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderRequest, StatusRequest
+from connectors.callback_proofs import secret_values
 from connectors.http_client import Effect, GatewayHttp
-from connectors.outcomes import Timeouts, unreadable
+from connectors.outcomes import Timeouts, reading, unreadable
 from connectors.payloads import Payload, optional_url, require_identifier
-from domain.errors import GatewayRejected, MalformedPayload
+from domain.errors import GatewayRejected
 from domain.facts import Fact
 
 from paystream_acmepay.errors import GATEWAY_NAME, read_answer
@@ -28,8 +29,7 @@ class AcmepayConnector:
         headers = {"Authorization": f"Bearer {credentials.api_key.get_secret_value()}"}
         base_url = credentials.api_base or API_BASE
         self._http = GatewayHttp(GATEWAY_NAME, base_url, timeouts or Timeouts(), headers=headers)
-        secrets = (credentials.webhook_secret, credentials.previous_webhook_secret)
-        self._webhook_secrets = [secret.get_secret_value() for secret in secrets if secret is not None]
+        self._webhook_secrets = secret_values(credentials.webhook_secret, credentials.previous_webhook_secret)
 
     def parse_callback(self, callback: Callback) -> Sequence[Fact]:
         """Prove a callback and return its facts, at least one.
@@ -66,10 +66,8 @@ class AcmepayConnector:
         }
         path = f"{_path_of(request.provider_reference)}/refunds"
         refund = await self._write(path, body, request.idempotency_key)
-        try:
+        with reading(GATEWAY_NAME):
             facts = facts_of_refund(refund, Source(request.account))
-        except MalformedPayload as error:
-            raise unreadable(GATEWAY_NAME) from error
         return GatewayAnswer(provider_reference=request.provider_reference, facts=tuple(facts))
 
     async def fetch_status(self, request: StatusRequest) -> GatewayAnswer:
@@ -92,7 +90,8 @@ def _path_of(order_id: str) -> str:
 
 def _answer_of(order: Payload, account: str) -> GatewayAnswer:
     """What an order says; the amount is told too, so that a payment that nobody knew can be taken in."""
-    try:
+    # The request had its effect: that its answer cannot be read must not make it look refused.
+    with reading(GATEWAY_NAME):
         amount_minor, currency = money_of(order)
         return GatewayAnswer(
             provider_reference=require_identifier(order, "id"),
@@ -100,6 +99,3 @@ def _answer_of(order: Payload, account: str) -> GatewayAnswer:
             amount_minor=amount_minor,
             currency=currency,
         )
-    except MalformedPayload as error:
-        # The request had its effect: that its answer cannot be read must not make it look refused.
-        raise unreadable(GATEWAY_NAME) from error

@@ -1,10 +1,8 @@
 """What Paystream knows about Acmepay without calling it."""
 
 from connectors.base import Capability, CredentialsModel, Registration
-from domain.errors import InvalidInput
+from connectors.registration_fields import api_base_field, own_credentials, previous_secret_field
 from pydantic import Field, SecretStr
-
-API_BASE_PATTERN = r"^https?://[^\s/@?#]+$"
 
 
 class AcmepayCredentials(CredentialsModel):
@@ -20,18 +18,11 @@ class AcmepayCredentials(CredentialsModel):
         title="Webhook secret",
         description="In the dashboard: Settings, Webhooks, the endpoint's own page.",
     )
-    previous_webhook_secret: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        title="Previous webhook secret",
-        description="Still accepted after the secret was replaced. Remove it a day later.",
+    previous_webhook_secret: SecretStr | None = previous_secret_field(
+        "Previous webhook secret",
+        "Still accepted after the secret was replaced. Remove it a day later.",
     )
-    api_base: str | None = Field(
-        default=None,
-        pattern=API_BASE_PATTERN,
-        title="API base URL",
-        description="Only for a stand-in, such as http://127.0.0.1:8450. Leave it out for the gateway itself.",
-    )
+    api_base: str | None = api_base_field("Acmepay", 8450)
 
 
 def build_connector(credentials: CredentialsModel) -> object:
@@ -39,9 +30,8 @@ def build_connector(credentials: CredentialsModel) -> object:
     # The HTTP client is slow to import, and processes that only look gateways up never need it.
     from paystream_acmepay.client import AcmepayConnector  # noqa: PLC0415 - see above
 
-    if not isinstance(credentials, AcmepayCredentials):
-        raise InvalidInput("these are not credentials for Acmepay", field="credentials")
-    return AcmepayConnector(credentials)
+    own = own_credentials(AcmepayCredentials, credentials, "Acmepay")
+    return AcmepayConnector(own)
 
 
 REGISTRATION = Registration(
