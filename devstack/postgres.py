@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,9 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 
+WITHOUT_POWER_CUTS = {"fsync": "off", "full_page_writes": "off"}
+"""For tests, which make databases by the hundred: what is committed outlives every process, but no power cut."""
+
 
 def binaries() -> Path:
     """Return the folder of the wheel's binaries, without importing the wheel's own server object."""
@@ -54,10 +58,10 @@ def binaries() -> Path:
     )
 
 
-def server_command(folder: Path, data: Path, port: int) -> list[str]:
+def server_command(folder: Path, data: Path, port: int, settings: Mapping[str, str] = SETTINGS) -> list[str]:
     """Return the command that runs the server on the port."""
     command = [str(folder / "postgres"), "-D", str(data), "-p", str(port)]
-    for name, value in SETTINGS.items():
+    for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     return command
 
@@ -65,13 +69,14 @@ def server_command(folder: Path, data: Path, port: int) -> list[str]:
 class PostgresServer(Server):
     """A PostgreSQL server whose data stay in `directory` between runs."""
 
-    def __init__(self, directory: Path, port: int, log_path: Path) -> None:
+    def __init__(self, directory: Path, port: int, log_path: Path, *, survives_power_cuts: bool = True) -> None:
         # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
         super().__init__(ManagedProcess("PostgreSQL", stop_signal=signal.SIGINT), port)
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._password_path = self._directory / "password"
         self._log_path = log_path
+        self._settings = SETTINGS if survives_power_cuts else SETTINGS | WITHOUT_POWER_CUTS
         self._account = unprivileged_account()
 
     @property
@@ -91,7 +96,9 @@ class PostgresServer(Server):
             self._create_cluster(folder)
         self._refuse_another_version()
         self._clear_stale_lock()
-        self.process.start(self._as_account(server_command(folder, self._data, self.port)), self._log_path)
+        self.process.start(
+            self._as_account(server_command(folder, self._data, self.port, self._settings)), self._log_path
+        )
 
     def is_healthy(self) -> bool:
         """Say whether it takes connections; the first that succeeds also creates the role and the database."""

@@ -67,9 +67,12 @@ def running_stack(
     *,
     kafka_port: int | None = None,
     postgres_port: int | None = None,
+    survives_power_cuts: bool = True,
     announce: Callable[[str], None] = announce_on_stderr,
 ) -> Iterator[Stack]:
     """Run the stack with its data below `directory`; without fixed ports, free ones are chosen.
+
+    Without `survives_power_cuts`, PostgreSQL waits for no disk; what it has committed still outlives every process.
 
     What PAYSTREAM_KAFKA__BOOTSTRAP_SERVERS or PAYSTREAM_DATABASE__URL names is used and not started. Raises
     StackFailed, with the end of the server's log, when a part does not come up; nothing is left running then.
@@ -80,7 +83,7 @@ def running_stack(
         _clear_leftovers(directory, announce)
         running.callback(remove_state, directory)
         broker = _broker(directory, kafka_port, announce)
-        postgres = _postgres(directory, postgres_port, announce)
+        postgres = _postgres(directory, postgres_port, announce, survives_power_cuts=survives_power_cuts)
         servers = [server for server in (broker, postgres) if server is not None]
         for server in servers:
             running.callback(server.stop)
@@ -134,14 +137,18 @@ def _java_for_kafka(announce: Callable[[str], None]) -> Path | None:
     return None
 
 
-def _postgres(directory: Path, port: int | None, announce: Callable[[str], None]) -> PostgresServer | None:
+def _postgres(
+    directory: Path, port: int | None, announce: Callable[[str], None], *, survives_power_cuts: bool
+) -> PostgresServer | None:
     """Prepare the database to start; None when somebody else runs one."""
     given = os.environ.get(DATABASE_URL_VARIABLE)
     if given:
         require_database(given)
         announce(f"The database is the one of {DATABASE_URL_VARIABLE}.")
         return None
-    return PostgresServer(directory / "postgres", chosen_port(port, "PostgreSQL"), directory / "logs" / "postgres.log")
+    log_path = directory / "logs" / "postgres.log"
+    postgres_port = chosen_port(port, "PostgreSQL")
+    return PostgresServer(directory / "postgres", postgres_port, log_path, survives_power_cuts=survives_power_cuts)
 
 
 def _stack(directory: Path, broker: BrokerServer | None, postgres: PostgresServer | None) -> Stack:

@@ -49,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         with ExitStack() as running:
             yield containers(directory, running)
     else:
-        with running_stack(directory) as embedded:
+        with running_stack(directory, survives_power_cuts=False) as embedded:
             yield embedded
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from devstack.errors import StackFailed
-from devstack.postgres import PostgresServer, binaries, server_command
+from devstack.postgres import SETTINGS, WITHOUT_POWER_CUTS, PostgresServer, binaries, server_command
 
 
 def test_the_wheel_has_the_server_and_the_tool_that_prepares_its_folder() -> None:
@@ -23,6 +23,12 @@ def test_the_server_listens_on_the_loopback_interface_only_and_keeps_what_it_com
         "max_connections=200",
     ):
         assert setting in command
+
+
+def test_tests_may_do_without_waiting_for_disks() -> None:
+    command = server_command(Path("/binaries"), Path("/data"), 25_432, SETTINGS | WITHOUT_POWER_CUTS)
+
+    assert {"fsync=off", "full_page_writes=off", "synchronous_commit=on"} <= set(command)
 
 
 def test_data_of_another_version_are_refused_and_kept(tmp_path: Path) -> None:
