@@ -24,7 +24,9 @@ def analytics() -> None:
 @app.command("export")
 def export(
     directory: Annotated[Path, typer.Argument(file_okay=False, help="Where the export is, or is to be.")],
-    export_format: Annotated[ExportFormat, typer.Option("--format")] = ExportFormat.PARQUET,
+    export_format: Annotated[
+        ExportFormat, typer.Option("--format", help="The same directory takes one format only.")
+    ] = ExportFormat.PARQUET,
     topic: Annotated[
         list[str] | None, typer.Option("--topic", help="Only this topic; may be given several times.")
     ] = None,

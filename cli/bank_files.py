@@ -30,8 +30,12 @@ def make_bank_file(
     by: By,
     directory: Directory,
     batch_ids: Annotated[list[uuid.UUID] | None, typer.Argument(help="Approved batches.")] = None,
-    file_format: Annotated[BankFileFormat, typer.Option("--format")] = BankFileFormat.PAIN_001,
-    day: Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="When the bank pays.")] = None,
+    file_format: Annotated[
+        BankFileFormat, typer.Option("--format", help="ISO 20022, ACH, or a table for banks that take one.")
+    ] = BankFileFormat.PAIN_001,
+    day: Annotated[
+        datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="When the bank pays; today if left out.")
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every approved batch of the account.")] = False,
 ) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
+from asyncpg import PostgresError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from bootstrap.settings import Settings
 from domain.errors import PaystreamError
@@ -41,7 +43,14 @@ def run(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
     except PaystreamError as error:
         fail(error.message)
     except OSError as error:
-        fail(f"{error}. If the database does not answer: is the stack up? Try: paystream dev status")
+        fail(
+            f"{error}. If the database does not answer: is it up, and does PAYSTREAM_DATABASE__URL name it?"
+            " Try: paystream dev status"
+        )
+    except (SQLAlchemyError, PostgresError) as error:
+        # Its first line alone: what follows shows rows.
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        fail(f"the database refused: {reason}. Is it the right one, and migrated? Try: paystream migrate")
 
 
 def fail(message: str) -> NoReturn:

@@ -27,6 +27,12 @@ Account = Annotated[str, typer.Argument(help="The account that the batches are o
 BatchId = Annotated[uuid.UUID, typer.Argument(help="Id of the payout batch.")]
 REQUEST = "cli"
 
+_NEXT = {
+    BatchStatus.DRAFT: " It needs another person's approval too.",
+    BatchStatus.PROCESSING: " Once it is on the bank's statement, complete it with: execute --bank-reference.",
+}
+"""What is still to be done for a batch of a status."""
+
 
 class StatementFormat(StrEnum):
     """How a statement is written."""
@@ -40,7 +46,7 @@ class StatementFormat(StrEnum):
 def list_batches(
     account: Account,
     status: Annotated[BatchStatus | None, typer.Option("--status", help="Only batches of this status.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000)] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="How many at most.")] = 50,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the batches as JSON.")] = False,
 ) -> None:
@@ -55,11 +61,18 @@ def list_batches(
         typer.echo(json.dumps([asdict(batch) for batch in batches], default=str, indent=2))
         return
     rows = [
-        (str(one.id), one.recipient.recipient_id, _net(one), one.status.value, f"{one.created_at:%Y-%m-%d %H:%M}")
+        (
+            str(one.id),
+            f"{one.recipient.recipient_type}:{one.recipient.recipient_id}",
+            _net(one),
+            one.status.value,
+            one.approved_by or f"needs {one.required_approvals}",
+            f"{one.created_at:%Y-%m-%d %H:%M}",
+        )
         for one in batches
     ]
     if rows:
-        print_table(("Payout batch", "Recipient", "Net", "Status", "Made"), rows)
+        print_table(("Payout batch", "Recipient", "Net", "Status", "Approved by", "Made"), rows)
     else:
         typer.echo("No payout batches.")
 
@@ -123,7 +136,9 @@ def fail_(
 def statement(
     account: Account,
     batch_id: BatchId,
-    statement_format: Annotated[StatementFormat, typer.Option("--format")] = StatementFormat.CSV,
+    statement_format: Annotated[
+        StatementFormat, typer.Option("--format", help="csv and json for programs, html for people.")
+    ] = StatementFormat.CSV,
     output: Annotated[Path | None, typer.Option("--output", help="Write a file instead of printing.")] = None,
 ) -> None:
     """Write the statement of a batch: every entry, and what they come to."""
@@ -151,7 +166,7 @@ def statement(
 
 
 def _say(batch: BatchRow) -> None:
-    typer.echo(f"Payout batch {batch.id} of {_net(batch)} is {batch.status}.")
+    typer.echo(f"Payout batch {batch.id} of {_net(batch)} is {batch.status}.{_NEXT.get(batch.status, '')}")
 
 
 def _net(batch: BatchRow) -> str:

@@ -32,7 +32,7 @@ _FEE = re.compile(r"([a-z0-9_-]+)=([0-9]{1,5})(?:\+([0-9]{1,12}))?(?:~([0-9]{1,1
 def import_(
     account: Account,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The statement.")],
-    report_format: Annotated[ReportFormat, typer.Option("--format")],
+    report_format: Annotated[ReportFormat, typer.Option("--format", help="What the file is; csv needs a --mapping.")],
     by: By,
     gateway: Annotated[str | None, typer.Option("--gateway", help="Key of the gateway whose report it is.")] = None,
     bank: Annotated[str | None, typer.Option("--bank", help="Your name for the account at the bank.")] = None,
@@ -77,8 +77,12 @@ def match(
         list[str] | None,
         typer.Option("--fee", help="GATEWAY=BASIS_POINTS[+FIXED_MINOR][~TOLERANCE_MINOR]: what a gateway charges."),
     ] = None,
-    gateway_days: Annotated[int, typer.Option("--gateway-days", min=0, max=60)] = 3,
-    bank_days: Annotated[int, typer.Option("--bank-days", min=0, max=60)] = 5,
+    gateway_days: Annotated[
+        int, typer.Option("--gateway-days", min=0, max=60, help="How many days later gateways may tell of money.")
+    ] = 3,
+    bank_days: Annotated[
+        int, typer.Option("--bank-days", min=0, max=60, help="How many days later banks may tell of money.")
+    ] = 5,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -101,13 +105,15 @@ def match(
     )
     for kind, count in sorted(report.breaks.items()):
         typer.echo(f"  {kind}: {count}")
+    if report.breaks:
+        typer.echo(f"Look at them with: paystream reconciliation breaks {account}")
 
 
 @app.command("breaks")
 def breaks(
     account: Account,
     kind: Annotated[BreakKind | None, typer.Option("--kind", help="Only breaks of this kind.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000)] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="How many at most.")] = 100,
     *,
     with_resolved: Annotated[bool, typer.Option("--all", help="Show resolved breaks too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the breaks as JSON.")] = False,
@@ -133,7 +139,7 @@ def breaks(
 @app.command("resolve")
 def resolve(
     account: Account,
-    break_id: uuid.UUID,
+    break_id: Annotated[uuid.UUID, typer.Argument(help="Id of the break, as `breaks` shows it.")],
     by: By,
     reason: Annotated[str, typer.Option("--reason", help="What you found and did.")],
     adjust: Annotated[

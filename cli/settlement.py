@@ -98,7 +98,9 @@ def show_schedule(account: Account) -> None:
 @fees.command("set")
 def set_fees(
     account: Account,
-    basis_points: Annotated[int, typer.Option("--basis-points", min=0, max=MAX_BASIS_POINTS)],
+    basis_points: Annotated[
+        int, typer.Option("--basis-points", min=0, max=MAX_BASIS_POINTS, help="Of the captured amount; 290 is 2.9 %.")
+    ],
     by: By,
     *,
     fixed_minor: Annotated[int, typer.Option("--fixed-minor", min=0, help=MINOR)] = 0,
@@ -152,9 +154,9 @@ def set_fees(
 def withdraw_fees(
     account: Account,
     by: By,
-    gateway: Annotated[str | None, typer.Option("--gateway")] = None,
-    method: Annotated[str | None, typer.Option("--method")] = None,
-    currency: Annotated[str | None, typer.Option("--currency")] = None,
+    gateway: Annotated[str | None, typer.Option("--gateway", help="As they were set.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="As they were set.")] = None,
+    currency: Annotated[str | None, typer.Option("--currency", help="As they were set.")] = None,
 ) -> None:
     """Let the fees of this gateway, method and currency count no longer; more general ones do again."""
     from services.settlement_rules import add_fee_schedule
@@ -176,7 +178,9 @@ def show_fees(account: Account) -> None:
 @reserve.command("set")
 def set_reserve(
     account: Account,
-    basis_points: Annotated[int, typer.Option("--basis-points", min=0, max=MAX_BASIS_POINTS - 1)],
+    basis_points: Annotated[
+        int, typer.Option("--basis-points", min=0, max=MAX_BASIS_POINTS - 1, help="Of a payout; 1000 is 10 %.")
+    ],
     days: Annotated[int, typer.Option("--days", min=1, help="For how many days after the end of a batch's period.")],
     by: By,
     recipient_type: Annotated[str, typer.Option("--recipient-type", help="Only for tenant or partner.")] = ANY,

@@ -19,8 +19,8 @@ class DemoProgress:
     def __init__(self, console: Console, payments: int) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.description:<34}"),
-            BarColumn(),
+            TextColumn("{task.description:<28}"),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
@@ -49,7 +49,7 @@ class DemoProgress:
             self._bars.update(
                 self._lived,
                 completed=tally.finished,
-                note=f"{tally.commands} commands, {tally.posted} callbacks posted",
+                note=f"{tally.commands} commands, {tally.posted} callbacks",
             )
             arrived = self._total - len(driver.unfinished())
             self._bars.update(self._arrived, completed=arrived, note=f"{watcher.event_count} domain events")

@@ -15,7 +15,7 @@ class StripeCustomers:
     """Pays and fails to pay at one Stripe account."""
 
     def __init__(self, api_base: str, secret_key: str) -> None:
-        self._client = stripe.StripeClient(
+        self.client = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base},
             max_network_retries=0,
@@ -25,12 +25,12 @@ class StripeCustomers:
     async def pay(self, payment_intent_id: str, card_number: str = GOOD_CARD) -> bool:
         """Put a card to the intent and confirm it; False when the card is declined."""
         year = time.gmtime().tm_year + 3
-        method = await self._client.v1.payment_methods.create_async(
+        method = await self.client.v1.payment_methods.create_async(
             {"type": "card", "card": {"number": card_number, "exp_month": 12, "exp_year": year, "cvc": "123"}}
         )
-        await self._client.v1.payment_intents.update_async(payment_intent_id, {"payment_method": method.id})
+        await self.client.v1.payment_intents.update_async(payment_intent_id, {"payment_method": method.id})
         try:
-            await self._client.v1.payment_intents.confirm_async(payment_intent_id)
+            await self.client.v1.payment_intents.confirm_async(payment_intent_id)
         except stripe.CardError:
             return False
         return True

@@ -6,23 +6,38 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from devstack.demo.expectations import expectations_of
 from devstack.demo.figures import Figures, Rows
+from devstack.demo.payday_summary import show_payday
 from domain.money import to_decimal_string
+
+MOST_DIFFERENCES = 10
 
 
 def to_json(figures: Figures) -> dict[str, Any]:
     """The figures as plain values."""
-    plain = {field.name: getattr(figures, field.name) for field in dataclasses.fields(figures) if field.name != "audit"}
-    return {"holds": figures.holds, **plain, "audit": figures.audit.to_json()}
+    others = {"audit", "payday"}
+    plain = {
+        field.name: getattr(figures, field.name) for field in dataclasses.fields(figures) if field.name not in others
+    }
+    expectations = {one.description: one.holds for one in expectations_of(figures.payday)}
+    return {
+        "holds": figures.holds,
+        "expectations": expectations,
+        **plain,
+        "payday": dataclasses.asdict(figures.payday),
+        "audit": figures.audit.to_json(),
+    }
 
 
 def show(figures: Figures, console: Console) -> None:
-    """Print the summary."""
+    """Print the summary, for a hundred columns."""
     console.print()
     console.print(_payments(figures.payments))
     console.print(_callbacks(figures))
     console.print(_ledger(figures.ledger))
-    console.print(_settlement(figures))
+    show_payday(figures, console)
+    console.print(_promises(figures))
     console.print(_invariants(figures))
     if figures.latency_milliseconds:
         latency = figures.latency_milliseconds
@@ -30,8 +45,8 @@ def show(figures: Figures, console: Console) -> None:
             f"From callback to domain event: p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms"
             f" over {latency['count']:.0f} captures, on {figures.broker}."
         )
-    for difference in figures.differences_from_plan[:10]:
-        console.print(f"[red]{difference}[/red]")
+    for difference in [*figures.differences_from_plan[:MOST_DIFFERENCES], *figures.payday.problems]:
+        console.print(difference, style="red", markup=False)
     verdict = "[bold green]Every invariant holds.[/]" if figures.holds else "[bold red]Something does not hold.[/]"
     console.print(f"{verdict} {figures.seconds:.0f} s.")
 
@@ -73,24 +88,20 @@ def _ledger(rows: Rows) -> Table:
     return table
 
 
-def _settlement(figures: Figures) -> Table:
-    table = _table("Settlement", "recipient", "", "number", "entries", "gross", "fees", "net")
-    for recipient, currency, count, entries, gross, fee, net in figures.windows:
-        amounts = (_money(gross, currency), _money(fee, currency), _money(net, currency))
-        table.add_row(recipient, "windows", str(count), str(entries), *amounts)
-    table.add_section()
-    for recipient, currency, status, count, entries, gross, fee, net in figures.batches:
-        amounts = (_money(gross, currency), _money(fee, currency), _money(net, currency))
-        table.add_row(recipient, f"batches {status}", str(count), str(entries), *amounts)
-    for recipient, currency, entries, net in figures.carried:
-        table.add_row(recipient, "carried over", "", str(entries), "", "", _money(net, currency))
+def _promises(figures: Figures) -> Table:
+    table = _table("What was to be shown", "promise", "")
+    table.add_row("Every payment ended as planned.", _mark(holds=not figures.differences_from_plan))
+    for one in expectations_of(figures.payday):
+        table.add_row(one.description, _mark(holds=one.holds))
     return table
 
 
 def _invariants(figures: Figures) -> Table:
     table = _table("Invariants", "invariant", "examined", "")
     for check in figures.audit.checks:
-        table.add_row(check.description, str(check.examined), "[green]✓[/]" if check.holds else "[red]✗[/]")
-    as_planned = not figures.differences_from_plan
-    table.add_row("Every payment ended as planned.", "", "[green]✓[/]" if as_planned else "[red]✗[/]")
+        table.add_row(check.description, str(check.examined), _mark(holds=check.holds))
     return table
+
+
+def _mark(*, holds: bool) -> str:
+    return "[green]✓[/]" if holds else "[red]✗[/]"

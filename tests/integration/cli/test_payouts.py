@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from bootstrap.settings import Settings
@@ -44,6 +45,8 @@ def kept(directory: Path) -> dict[str, tuple[int, str]]:
 
 
 async def test_a_batch_goes_its_way_by_hand(batch_id: str) -> None:
+    waiting = (await invoke("list", "demo")).stdout
+    assert ("tenant:demo" in waiting, "needs 1" in waiting) == (True, True)
     (listed,) = json.loads((await invoke("list", "demo", "--json")).stdout)
     assert (listed["id"], listed["status"]) == (batch_id, "draft")
     approved = await invoke("approve", "demo", batch_id, "--by", "mia")
@@ -57,6 +60,18 @@ async def test_a_batch_goes_its_way_by_hand(batch_id: str) -> None:
     assert batch_id in (await invoke("list", "demo")).stdout
     assert (await invoke("list", "other")).stdout == "No payout batches.\n"
     assert (await invoke("show", "demo", str(uuid.uuid4()))).exit_code == 1
+
+
+async def test_what_is_still_to_be_done_is_said(batch_id: str, database: Database) -> None:
+    async with database.transaction() as transaction:
+        await transaction.connection.execute(text("update payout_batches set required_approvals = 2"))
+    first = await invoke("approve", "demo", batch_id, "--by", "mia")
+    assert "is draft. It needs another person's approval too." in first.stdout
+    again = await invoke("approve", "demo", batch_id, "--by", "mia")
+    assert (again.exit_code, "second person" in again.stderr) == (1, True)
+    assert "is approved.\n" in (await invoke("approve", "demo", batch_id, "--by", "ann")).stdout
+    sent = await invoke("execute", "demo", batch_id, "--by", "cfo")
+    assert "is processing. Once it is on the bank's statement" in sent.stdout
 
 
 @pytest.mark.parametrize("form", ["csv", "html", "json"])
@@ -73,7 +88,9 @@ async def test_bank_accounts_lead_to_a_bank_file_and_back(batch_id: str, tmp_pat
     await invoke("approve", "demo", batch_id, "--by", "mia")
     details = json.dumps(asdict(CREDITOR))
     stored = await invoke("bank-account", "set", *who, "--by", "ann", text=details)
-    assert "version 1" in stored.stdout
+    assert "confirm demo tenant demo USD --version 1 --by NAME" in stored.stdout
+    mistyped = await invoke("bank-account", "set", "demo", "tennant", "demo", "USD", "--by", "ann", text=details)
+    assert (mistyped.exit_code, "tenant" in mistyped.stderr) == (2, True)
     debtor = await invoke("bank-account", "set-debtor", "demo", "USD", "--by", "ann", text=json.dumps(asdict(DEBTOR)))
     assert debtor.exit_code == 0
     directory = ("--directory", str(tmp_path))
@@ -98,18 +115,17 @@ async def test_bank_accounts_lead_to_a_bank_file_and_back(batch_id: str, tmp_pat
     assert "never sent" in (await invoke("bank-file", "list", "demo")).stdout
     again = await invoke("bank-file", "make", "demo", batch_id, "--by", "cfo", "--format", "nacha", *directory)
     assert (again.exit_code, len(kept(tmp_path))) == (0, 2)
-    assert (await invoke("bank-account", "rotate")).stdout == "0 records wrapped anew.\n"
 
 
 async def test_what_cannot_be_read_is_never_repeated(batch_id: str, tmp_path: Path) -> None:
     who = ("demo", "tenant", "demo", "USD")
-    for text in (
+    for wrong in (
         '{"iban": "SECRET"',
         '["SECRET"]',
         '{"holder": "x", "iban": "SECRET"}',
         '{"holder": "x", "no": "SECRET"}',
     ):
-        refused = await invoke("bank-account", "set", *who, "--by", "ann", text=text)
+        refused = await invoke("bank-account", "set", *who, "--by", "ann", text=wrong)
         assert refused.exit_code == 1
         assert "SECRET" not in refused.output
     nothing = await invoke("bank-file", "make", "demo", "--by", "cfo", "--directory", str(tmp_path))
