@@ -8,6 +8,10 @@ STAMP := $(VENV)/.installed
 DEMO_ARGS ?=
 TEST_ARGS ?=
 FUZZ_CASES ?= 2000
+PROOF_RUNS ?= 300
+BENCH_ARGS ?=
+CHAOS_MINUTES ?= 10
+CHAOS_SEEDS ?= 1 2 3
 
 .PHONY: help
 help: ## Show the targets
@@ -57,13 +61,26 @@ check: $(STAMP) ## Lint, types, import law, compose file, wire contract, lifecyc
 api-fuzz: $(STAMP) ## Thousands of generated requests to every operation of the API (FUZZ_CASES=10000 for more)
 	@PAYSTREAM_API_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest tests/api_contract
 
+.PHONY: settlement-proof
+settlement-proof: $(STAMP) ## Hundreds of random lives of settlement, killed at any statement (PROOF_RUNS=1000 for more)
+	@PAYSTREAM_SETTLEMENT_RUNS=$(PROOF_RUNS) $(BIN)/python -m pytest tests/property/test_settlement_machine.py
+
+.PHONY: fuzz
+fuzz: $(STAMP) ## Every hostile value in every place of every gateway's callbacks, and FUZZ_CASES made-up ones for each
+	@PAYSTREAM_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest tests/hostile/test_connector_parsers.py --timeout 3600
+
 .PHONY: fmt
 fmt: $(STAMP) ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP) ## Speed as a ratio against a baseline in the same run
-	@$(BIN)/paystream bench pipeline
+bench: $(STAMP) ## Speed, latency and growth as ratios against baselines of the same run (BENCH_ARGS=--quick to try)
+	@$(BIN)/paystream bench all $(BENCH_ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## Faults on purpose under load, each seed with a verdict (CHAOS_MINUTES=10 CHAOS_SEEDS="1 2 3")
+	@for seed in $(CHAOS_SEEDS); do $(BIN)/paystream chaos --minutes $(CHAOS_MINUTES) --seed $$seed \
+	--json .paystream/chaos/seed-$$seed.json || exit 1; done
 
 .PHONY: constraints
 constraints: ## Write the versions of the present .venv to constraints.txt

@@ -5,9 +5,12 @@
 - `fetch_max_wait_ms` is written into the driver as 1500, which is half a second of latency on an idle topic.
 - After a table's recovery the partitions are resumed before the consumer seeks back (faust-streaming issue 596), so
   that each partition skipped events. The flow is suspended until Faust itself resumes it behind the seek.
+- Seeking back to what is committed leaves a partition alone of which nothing was committed yet. What was fetched of it
+  before a rebalance and thrown away was then never read again, and the next commit passed it for good. Such a partition
+  is read from its beginning.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -59,6 +62,7 @@ def apply_patches() -> None:
     _patch_wait_first()
     _patch_fetch_wait()
     _patch_recovery()
+    _patch_seek()
 
 
 def _patch_wait_first() -> None:
@@ -101,3 +105,22 @@ def _patch_recovery() -> None:
         await original(self, generation_id)
 
     Recovery.on_recovery_completed = on_recovery_completed
+
+
+def _patch_seek() -> None:
+    async def seek_to_committed(self: Any) -> Mapping[Any, int | None]:
+        offsets: Mapping[Any, int | None] = await self.call_thread(seek_back, self._ensure_consumer())
+        return offsets
+
+    AIOKafkaConsumerThread.seek_to_committed = seek_to_committed
+
+
+async def seek_back(consumer: Any) -> Mapping[Any, int | None]:
+    """Seek every partition to where its group stands, also to the very beginning; returns what is committed."""
+    committed: Mapping[Any, int | None] = await consumer.seek_to_committed()
+    # Partitions may have been taken away while the broker was asked.
+    assigned = consumer.assignment()
+    unread = [each for each, offset in committed.items() if (not offset or offset < 0) and each in assigned]
+    if unread:
+        await consumer.seek_to_beginning(*unread)
+    return committed

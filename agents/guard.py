@@ -1,29 +1,28 @@
 """The guard every agent runs under, because Faust by itself loses events whose processing raises.
 
 - Errors that pass by themselves are retried in place, for as long as it takes: nothing behind is processed meanwhile.
-- A batch that fails otherwise is cut in halves until the one bad record is alone; it goes to the dead-letter topic and
-  its neighbours go through.
-- More dead letters than the limit within a minute are no bad records but a bug: the process stops.
+- A batch that fails otherwise is cut in halves until the one bad record is alone; its neighbours go through, and then
+  it goes to the dead-letter topic.
+- More dead letters in a while than the limit allows are no bad records but a bug: the process stops before it writes
+  the first that is too many. Of a batch all are written or none, so that none is written again after every restart.
 - Anything that escapes stops the process at once. Its records are not acknowledged and come again.
 """
 
 import asyncio
 import os
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import structlog
 
+from agents.dead_letter_limit import DeadLetterLimit
 from agents.metrics import BATCH_RETRIES
 from agents.records import Record
 from agents.retry_policy import delay_seconds, is_fatal, is_transient
 
 EXIT_CODE = 70
 """`EX_SOFTWARE` of sysexits: the supervisor restarts the process."""
-
-DEAD_LETTERS_PER_MINUTE = 50
 
 Process = Callable[[Sequence[Record]], Awaitable[None]]
 
@@ -38,6 +37,14 @@ class TakesDeadLetters(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that could not be processed, and why."""
+
+    record: Record
+    error: Exception
+
+
 class Guard:
     """Runs an agent's batches. One per agent."""
 
@@ -46,37 +53,63 @@ class Guard:
         name: str,
         dead_letters: TakesDeadLetters,
         *,
-        monotonic: Callable[[], float] = time.monotonic,
+        limit: DeadLetterLimit | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         stop: Callable[[str, BaseException | None], None] | None = None,
     ) -> None:
         self._name = name
         self._dead_letters = dead_letters
-        self._monotonic = monotonic
+        self._limit = limit or DeadLetterLimit(name)
         self._sleep = sleep
         self._stop = stop or stop_process
-        self._recent: deque[float] = deque(maxlen=DEAD_LETTERS_PER_MINUTE + 1)
 
     async def run(self, records: Sequence[Record], process: Process) -> None:
         """Process a batch to its end: when this returns, every record has had its effect or is a dead letter."""
-        error = await self._attempt(records, process)
-        if error is None:
-            return
-        if len(records) == 1:
-            await self._bury(records[0], error)
-            return
-        _log.warning("batch failed: cutting it in halves", agent=self._name, size=len(records), error=repr(error))
-        middle = len(records) // 2
-        await self.run(records[:middle], process)
-        await self.run(records[middle:], process)
+        failures: list[Failure] = []
+        await self._isolate(records, process, failures)
+        await self.bury(failures)
 
-    async def run_single(self, record: Record, process: Callable[[Record], Awaitable[None]]) -> None:
-        """Process one record to its end."""
+    async def attempt(self, record: Record, process: Callable[[Record], Awaitable[None]]) -> Failure | None:
+        """Process one record. What is returned is still to be buried, with the other failures of its batch."""
 
         async def process_one(records: Sequence[Record]) -> None:
             await process(records[0])
 
-        await self.run([record], process_one)
+        error = await self._attempt([record], process_one)
+        return None if error is None else Failure(record, error)
+
+    async def bury(self, failures: Sequence[Failure]) -> None:
+        """Make dead letters of all failures of a batch; where they are too many, stop the process and write none."""
+        if not failures:
+            return
+        self._check_limit(failures)
+        for failure in failures:
+            self._limit.note()
+            await self._bury(failure)
+
+    async def _isolate(self, records: Sequence[Record], process: Process, failures: list[Failure]) -> None:
+        error = await self._attempt(records, process)
+        if error is None:
+            return
+        if len(records) == 1:
+            failures.append(Failure(records[0], error))
+            # Nothing is won by looking for the rest once there are too many.
+            self._check_limit(failures)
+            return
+        _log.warning("batch failed: cutting it in halves", agent=self._name, size=len(records), error=repr(error))
+        middle = len(records) // 2
+        await self._isolate(records[:middle], process, failures)
+        await self._isolate(records[middle:], process, failures)
+
+    def _check_limit(self, failures: Sequence[Failure]) -> None:
+        if not self._limit.allows(len(failures)):
+            first = failures[0].record
+            self._stop(
+                f"{self._name}: more than {self._limit}; nothing of this batch was buried or acknowledged. It begins"
+                f" with the record at {first.topic}/{first.partition}/{first.offset}. Mend what makes it fail, or allow"
+                " more with PAYSTREAM_WORKER__DEAD_LETTER_LIMIT",
+                failures[-1].error,
+            )
 
     async def _attempt(self, records: Sequence[Record], process: Process) -> Exception | None:
         attempt = 0
@@ -95,18 +128,13 @@ class Guard:
             else:
                 return None
 
-    async def _bury(self, record: Record, error: Exception) -> None:
-        now = self._monotonic()
-        self._recent.append(now)
-        if len(self._recent) > DEAD_LETTERS_PER_MINUTE and now - self._recent[0] < 60:  # noqa: PLR2004 - a minute
-            self._stop(f"{self._name}: more than {DEAD_LETTERS_PER_MINUTE} dead letters in a minute", error)
-
+    async def _bury(self, failure: Failure) -> None:
         async def send(_: Sequence[Record]) -> None:
-            await self._dead_letters.send(record, error)
+            await self._dead_letters.send(failure.record, failure.error)
 
-        failure = await self._attempt([record], send)
-        if failure is not None:
-            self._stop(f"{self._name}: the dead letter could not be written", failure)
+        trouble = await self._attempt([failure.record], send)
+        if trouble is not None:
+            self._stop(f"{self._name}: the dead letter could not be written", trouble)
 
 
 def stop_process(reason: str, error: BaseException | None) -> NoReturn:

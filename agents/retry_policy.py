@@ -7,6 +7,7 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     OutOfOrderSequenceNumber,
     ProducerFenced,
+    UnknownError,
 )
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -28,14 +29,15 @@ _PASSING_STATES = {
 }
 
 
-_BROKEN_PRODUCER = (OutOfOrderSequenceNumber, InvalidProducerEpoch, ProducerFenced)
+_BROKEN_PRODUCER = (OutOfOrderSequenceNumber, InvalidProducerEpoch, ProducerFenced, UnknownError)
 
 
 def is_fatal(error: BaseException) -> bool:
     """Say whether this process cannot go on, whatever the record: its producer is broken for good.
 
     An idempotent producer of which the broker once refused a batch fails every later batch of that partition. A new
-    process has a new producer; records are not to blame and must not be buried for it.
+    process has a new producer; records are not to blame and must not be buried for it. `UnknownError` is what a broker
+    says that failed itself, for example because its disk is full.
     """
     return isinstance(error, _BROKEN_PRODUCER)
 

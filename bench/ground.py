@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -61,13 +61,17 @@ class Ground:
 
     async def prepare(self, workload: Workload) -> None:
         """Fill the database that all others are copied from."""
+        await self.prepare_with(workload.payments, workload.callbacks[0].received_at)
+
+    async def prepare_with(self, payments: Sequence[BenchPayment], created_at: datetime) -> None:
+        """The same with these payments, none of them if there are none."""
         await create_database_async(self.stack.database_url, self._template)
         url = database_url(self.stack.database_url, self._template)
         await migrate(url)
         database = Database(url)
         try:
             await self._open_account(database)
-            await _add_payments(database, workload)
+            await add_payments(database, payments, created_at)
             await _settle_statistics(database)
         finally:
             await database.close()
@@ -96,15 +100,14 @@ class Ground:
         await set_credentials(database, build_key_ring(self._settings.keys), ACCOUNT, GATEWAY, credentials)
 
 
-async def _add_payments(database: Database, workload: Workload) -> None:
+async def add_payments(database: Database, payments: Sequence[BenchPayment], created_at: datetime) -> None:
     """Write pending payments with a name at the gateway. No event tells of them, so none is counted."""
-    created_at = workload.callbacks[0].received_at
-    for start in range(0, len(workload.payments), ROWS_AT_ONCE):
-        payments = workload.payments[start : start + ROWS_AT_ONCE]
+    for start in range(0, len(payments), ROWS_AT_ONCE):
+        some = payments[start : start + ROWS_AT_ONCE]
         async with database.transaction() as transaction:
-            await _PAYMENTS.execute(transaction.connection, [_row(payment, created_at) for payment in payments])
+            await _PAYMENTS.execute(transaction.connection, [_row(payment, created_at) for payment in some])
             await transaction.payments.add_references(
-                ((GATEWAY, ACCOUNT, payment.intent), payment.id) for payment in payments
+                ((GATEWAY, ACCOUNT, payment.intent), payment.id) for payment in some
             )
 
 

@@ -38,14 +38,23 @@ class BenchReport:
         ratios = {f"ratio_to_{name}": round(pipeline / medians[name], 3) for name in _BASELINES}
         return {
             **ratios,
+            "bench": "pipeline",
             **{f"{name}_per_second": round(figure, 1) for name, figure in medians.items()},
             **self._latency(),
             "callbacks": self.callbacks,
             "naive_callbacks": self.naive_callbacks,
             "repeats": len(self.speeds.pipeline),
             "runs": {name: [round(figure, 1) for figure in figures] for name, figures in self._runs().items()},
+            "charts": [self._chart(medians)],
             "machine": dict(self.machine),
         }
+
+    @staticmethod
+    def _chart(medians: Mapping[str, float]) -> dict[str, Any]:
+        sides = {"pipeline": "the pipeline, with its events", "naive": "naive", "no_faust": "no Faust"}
+        sides |= {"producer": "the bare producer", "copy": "COPY, rows"}
+        bars = [[label, round(medians[side])] for side, label in sides.items()]
+        return {"kind": "bars", "title": "From raw topic to committed: callbacks a second", "bars": bars}
 
     def _runs(self) -> dict[str, list[float]]:
         return {name: getattr(self.speeds, name) for name in ("pipeline", "facts_committed", *_BASELINES)}

@@ -54,7 +54,7 @@ def list_(
             if edges is None or len(found) >= limit:
                 return ParkedPage(items=found, edges=edges)
 
-    page = _at_the_desk(read, account)
+    page = at_the_desk(read, account)
     if as_json:
         typer.echo(json.dumps([_shown(parked) for parked in page.items], default=str, indent=2))
     elif page.items:
@@ -69,7 +69,7 @@ def list_(
 def show(topic: Topic, partition: Partition, offset: Offset) -> None:
     """Print a record: why it is here, its headers without secrets, the size and digest of its body."""
     place = Place(topic=topic, partition=partition, offset=offset)
-    parked = _at_the_desk(lambda desk, access: desk.show(access, place))
+    parked = at_the_desk(lambda desk, access: desk.show(access, place))
     typer.echo(json.dumps(_shown(parked), default=str, indent=2))
 
 
@@ -77,7 +77,7 @@ def show(topic: Topic, partition: Partition, offset: Offset) -> None:
 def retry(topic: Topic, partition: Partition, offset: Offset, by: By) -> None:
     """Put a record back onto the topic it came from, byte for byte; a rejected callback is verified again."""
     place = Place(topic=topic, partition=partition, offset=offset)
-    parked = _at_the_desk(lambda desk, access: desk.put_back(access, place, actor=by, request_id=""))
+    parked = at_the_desk(lambda desk, access: desk.put_back(access, place, actor=by, request_id=""))
     decision = parked.decision
     sent = None if decision is None else f"{decision.sent_topic}/{decision.sent_partition}/{decision.sent_offset}"
     typer.echo(f"{place} is back at {sent}.")
@@ -93,7 +93,7 @@ def discard(
 ) -> None:
     """Record that nothing more will be done about a dead letter. The record stays, and may still be retried."""
     place = Place(topic=topic, partition=partition, offset=offset)
-    _at_the_desk(lambda desk, access: desk.discard(access, place, reason, actor=by, request_id=""))
+    at_the_desk(lambda desk, access: desk.discard(access, place, reason, actor=by, request_id=""))
     typer.echo(f"{place} is discarded.")
 
 
@@ -122,7 +122,8 @@ def _shown(parked: Parked) -> dict[str, object]:
     return {**asdict(parked.record), "account": parked.account, "decision": decision}
 
 
-def _at_the_desk(work: Callable[[DeadLetterDesk, Access], Awaitable[T]], account: str | None = None) -> T:
+def at_the_desk(work: Callable[[DeadLetterDesk, Access], Awaitable[T]], account: str | None = None) -> T:
+    """Do some work with the broker and the database of the settings; an error is told and ends the command with 1."""
     from bootstrap.broker import KafkaBroker
     from bootstrap.clock import system_clock
     from bootstrap.wiring import build_database

@@ -9,7 +9,9 @@ from cli import (
     audit,
     bench,
     cases,
+    chaos,
     connectors,
+    dead_letter_batches,
     dead_letters,
     demo,
     dev,
@@ -20,6 +22,7 @@ from cli import (
     payouts,
     processes,
     reconciliation,
+    replay,
     settlement,
     timeline,
     topics,
@@ -48,9 +51,12 @@ app.add_typer(reconciliation.app, name="reconciliation")
 app.add_typer(settlement.app, name="settlement")
 app.add_typer(topics.app, name="topics")
 app.command()(audit.audit)
+app.command()(replay.replay)
 processes.register(app)
 timeline.register(app, payments.payments)
 demo.register(app)
+chaos.register(app)
+dead_letter_batches.register(dead_letters.app)
 gateways_document.register(lifecycle.app)
 openapi.register(lifecycle.app)
 

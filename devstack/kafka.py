@@ -53,15 +53,20 @@ rootLogger.appenderRef.output.ref = output
 """
 
 
-def node_properties(broker_port: int, controller_port: int, data: Path) -> dict[str, str]:
-    """Return the properties of a node that is its own controller."""
+def node_properties(
+    broker_port: int, controller_port: int, data: Path, advertised_port: int | None = None
+) -> dict[str, str]:
+    """Return the properties of a node that is its own controller.
+
+    Clients are told to come to the advertised port, where that is another than the broker's own.
+    """
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{broker_port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{advertised_port or broker_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": str(data),
         **BROKER_PROPERTIES,
@@ -86,16 +91,25 @@ def new_cluster_id() -> str:
 
 
 class KafkaServer(BrokerServer):
-    """A Kafka node whose data stay in `directory` between runs."""
+    """A Kafka node whose data stay in `directory` between runs; `advertised_port` is a proxy's before it, if any."""
 
     def __init__(
-        self, directory: Path, port: int, controller_port: int, log_path: Path, java: Path, class_path: str
+        self,
+        directory: Path,
+        port: int,
+        controller_port: int,
+        log_path: Path,
+        java: Path,
+        class_path: str,
+        *,
+        advertised_port: int | None = None,
     ) -> None:
         super().__init__(ManagedProcess("Apache Kafka"), port)
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._properties_path = self._directory / "server.properties"
         self._controller_port = controller_port
+        self._advertised_port = advertised_port
         self._log_path = log_path
         self._java = java
         self._class_path = class_path
@@ -108,7 +122,7 @@ class KafkaServer(BrokerServer):
     def start(self) -> None:
         """Write the properties, format the storage if it is new and start the node."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        properties = node_properties(self.port, self._controller_port, self._data)
+        properties = node_properties(self.port, self._controller_port, self._data, self._advertised_port)
         self._properties_path.write_text(render_properties(properties))
         (self._directory / "log4j2.properties").write_text(LOGGING)
         if not (self._data / "meta.properties").exists():

@@ -15,9 +15,10 @@ from domain.events import new_milestones
 from domain.facts import Fact, FactKind, Trust
 from domain.ledger import Movement, movements
 from domain.movements import DISPUTE_KINDS, REFUND_KINDS, movement_standing
-from domain.payment import EVENT_ID_CONFLICT, find_problem, fold, status_of
+from domain.payment import find_problem, fold, status_of
 from domain.settlement import Recipient
 from services.messages import entry_id, payment_event, settlement_entry
+from services.recorded_facts import as_conflict, as_recorded, contradicts
 from services.waiting_facts import adopt_waiting, may_name, name_payments
 from storage.inbox import Disposition, FactKey, InboxRow, key_of
 from storage.ledger import LedgerTransaction
@@ -72,7 +73,8 @@ async def apply_events(database: Database, received: Sequence[ReceivedFact], now
 async def apply_facts(transaction: Transaction, received: Sequence[ReceivedFact], now: datetime) -> ApplyReport:
     """Apply facts within a transaction that the caller commits."""
     report = ApplyReport()
-    unique = _drop_repeats(received, report)
+    unique, contradicting = _drop_repeats(received, report)
+    await _keep_conflicts(transaction, unique, contradicting, report)
     facts = [item.fact for item in unique.values()]
     named = await _find_by_name(transaction, facts)
     wanted = {*named.values(), *(fact.payment_id for fact in facts if fact.payment_id is not None)}
@@ -104,46 +106,37 @@ async def apply_orphans(
     return len(facts)
 
 
-def _drop_repeats(received: Sequence[ReceivedFact], report: ApplyReport) -> dict[FactKey, ReceivedFact]:
+def _drop_repeats(
+    received: Sequence[ReceivedFact], report: ApplyReport
+) -> tuple[dict[FactKey, ReceivedFact], list[ReceivedFact]]:
+    """Keep the first fact of every event id, and apart from them those that say something else than the first."""
     unique: dict[FactKey, ReceivedFact] = {}
+    contradicting: list[ReceivedFact] = []
     for item in (replace(item, fact=as_recorded(item.fact)) for item in received):
         known = unique.setdefault(key_of(item.fact), item)
         if known is item:
             continue
-        if not _contradicts(item.fact, known.fact.content_digest()):
+        if contradicts(item.fact, known.fact.content_digest()):
+            contradicting.append(item)
+        else:
+            report.duplicates += 1
+    return unique, contradicting
+
+
+async def _keep_conflicts(
+    transaction: Transaction,
+    unique: dict[FactKey, ReceivedFact],
+    contradicting: Sequence[ReceivedFact],
+    report: ApplyReport,
+) -> None:
+    """Take facts that contradict the first of their batch for conflicts, unless they are what the inbox has."""
+    known = await transaction.inbox.digests({key_of(item.fact) for item in contradicting})
+    for item in contradicting:
+        if known.get(key_of(item.fact)) == item.fact.content_digest():
             report.duplicates += 1
         else:
-            conflict = _as_conflict(item)
+            conflict = replace(item, fact=as_conflict(item.fact))
             unique.setdefault(key_of(conflict.fact), conflict)
-    return unique
-
-
-def as_recorded(fact: Fact) -> Fact:
-    """The fact as the inbox has it: a hint under an id of its own, so that it cannot take a proven fact's place."""
-    if fact.trust is not Trust.HINT:
-        return fact
-    return replace(fact, gateway_event_id=f"hint:{fact.gateway_event_id}")
-
-
-def _contradicts(fact: Fact, known_digest: str) -> bool:
-    """Whether a proven fact says something else than the one its event id is known for."""
-    return fact.trust is Trust.SIGNED and fact.content_digest() != known_digest
-
-
-def conflict_event_id(fact: Fact) -> str:
-    """The id under which a fact is recorded whose own event id was used before with other content."""
-    return f"{fact.gateway_event_id}#conflict-{fact.content_digest()[:12]}"
-
-
-def _as_conflict(item: ReceivedFact) -> ReceivedFact:
-    """The same event id with other content: recorded beside the first, as an anomaly that moves no money."""
-    fact = replace(
-        item.fact,
-        kind=FactKind.IGNORED,
-        gateway_event_id=conflict_event_id(item.fact),
-        reason=EVENT_ID_CONFLICT,
-    )
-    return replace(item, fact=fact)
 
 
 async def _find_by_name(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
@@ -214,10 +207,10 @@ async def _record(
     seen = [row for row in rows if key_of(row.fact) not in fresh]
     known = await transaction.inbox.digests([key_of(row.fact) for row in seen])
     for row in seen:
-        if not _contradicts(row.fact, known[key_of(row.fact)]):
+        if not contradicts(row.fact, known[key_of(row.fact)]):
             report.duplicates += 1
             continue
-        conflict = _as_conflict(unique[key_of(row.fact)])
+        conflict = replace(unique[key_of(row.fact)], fact=as_conflict(row.fact))
         unique[key_of(conflict.fact)] = conflict
         if row.payment_id is not None:
             owners[key_of(conflict.fact)] = row.payment_id

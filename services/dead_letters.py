@@ -24,7 +24,7 @@ from services.parked_records import (
     source_headers,
 )
 from services.topic_tail import Edges, read_back
-from storage.dead_letters import DeadLetterDecisions, Decision, DecisionKind
+from storage.dead_letters import DeadLetterDecisions, Decision, DecisionKind, RecordPlace
 from storage.unit_of_work import Database, Transaction
 from topics.catalog import REJECTED_WEBHOOKS
 from topics.spec import TopicSpec
@@ -55,12 +55,36 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkedFilter:
-    """What a record must be like; None asks for nothing. `unattributed` asks for those of nobody, or of somebody."""
+    """What a record must be like; None asks for nothing. `unattributed` asks for those of nobody, or of somebody.
+
+    `reason` is the name of the error, or the code of the rejection. `parked_from` is within the range, `parked_before`
+    is not.
+    """
 
     gateway: str | None = None
     reason: str | None = None
     unattributed: bool | None = None
     decided: bool | None = None
+    parked_from: datetime | None = None
+    parked_before: datetime | None = None
+
+    def wants(self, parked: ParkedRecord, owner: str | None) -> bool:
+        """Say whether a record is as asked for; what was decided is not known yet."""
+        return (
+            self.unattributed in {None, owner is None}
+            and self.gateway in {None, parked.gateway}
+            and self.reason in {None, parked.reason}
+            and self._is_in_time(parked.parked_at)
+        )
+
+    def _is_in_time(self, parked_at: datetime | None) -> bool:
+        if self.parked_from is None and self.parked_before is None:
+            return True
+        if parked_at is None:
+            return False
+        is_early = self.parked_from is not None and parked_at < self.parked_from
+        is_late = self.parked_before is not None and parked_at >= self.parked_before
+        return not (is_early or is_late)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +94,15 @@ class Parked:
     record: ParkedRecord
     account: str | None
     decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenRecord:
+    """A parked record in hand, to be decided about: as it lies on its topic, as people see it, and whose it is."""
+
+    record: TopicRecord
+    parked: ParkedRecord
+    owner: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,39 +133,54 @@ class DeadLetterDesk:
 
         Raises Forbidden when records of nobody are asked for by somebody who may not see them.
         """
+        taken, edges = await self.take_page(access, topics, wanted, limit=limit, edges=edges)
+        items = await _with_decisions(access, [(one.owner, one.parked) for one in taken])
+        return ParkedPage(items=items, edges=edges)
+
+    async def take_page(
+        self,
+        access: Access,
+        topics: Sequence[TopicSpec],
+        wanted: ParkedFilter,
+        *,
+        limit: int,
+        edges: Edges | None = None,
+    ) -> tuple[list[TakenRecord], Edges | None]:
+        """Return a page of parked records with their bytes, and where to go on. Raises Forbidden as `find` does."""
         if wanted.unattributed and access.everything is None:
             raise Forbidden("records that belong to no account are for operators", code="operators_only")
         accounts = await _accounts(access)
 
-        def keep(spec: TopicSpec, record: TopicRecord) -> tuple[str | None, ParkedRecord] | None:
+        def keep(spec: TopicSpec, record: TopicRecord) -> TakenRecord | None:
             parked = read_parked(spec, record)
             owner = _owner(access, accounts, parked)
-            is_wanted = (
-                access.reaches(owner)
-                and wanted.unattributed in {None, owner is None}
-                and wanted.gateway in {None, parked.gateway}
-                and wanted.reason in {None, parked.reason}
-            )
-            return (owner, parked) if is_wanted else None
+            is_wanted = access.reaches(owner) and wanted.wants(parked, owner)
+            return TakenRecord(record=record, parked=parked, owner=owner) if is_wanted else None
 
         async with self._broker.open(topics) as reader:
             tail = await read_back(reader, topics, keep, limit=limit, edges=edges)
-        items = await _with_decisions(access, tail.items)
+        items = tail.items
         if wanted.decided is not None:
-            items = [item for item in items if (item.decision is not None) == wanted.decided]
-        return ParkedPage(items=items, edges=tail.edges)
+            known = await _decisions(access, [(one.owner, one.parked) for one in items])
+            items = [one for one in items if (_key(one.parked.place) in known) == wanted.decided]
+        return items, tail.edges
 
     async def show(self, access: Access, place: Place) -> Parked:
         """Return one parked record. Raises NotFound, for what is not there and for what may not be seen."""
-        _, owner, parked = await self._take(access, place)
-        return (await _with_decisions(access, [(owner, parked)]))[0]
+        taken = await self._take(access, place)
+        return (await _with_decisions(access, [(taken.owner, taken.parked)]))[0]
 
     async def put_back(self, access: Access, place: Place, *, actor: str, request_id: str) -> Parked:
         """Put a record back onto the topic it came from, byte for byte, marked as a retry, and record that.
 
         Raises NotFound; Refused when that was done before.
         """
-        record, owner, parked = await self._take(access, place)
+        return await self.put_back_taken(access, await self._take(access, place), actor=actor, request_id=request_id)
+
+    async def put_back_taken(self, access: Access, taken: TakenRecord, *, actor: str, request_id: str) -> Parked:
+        """Put back a record that is in hand. Raises Refused when that was done before."""
+        record, owner, parked = taken.record, taken.owner, taken.parked
+        place = parked.place
         spec, source = parked_topic(place.topic), SOURCES[place.topic]
         kind: DecisionKind = "replayed" if spec == REJECTED_WEBHOOKS else "retried"
         now = self._clock()
@@ -154,16 +202,22 @@ class DeadLetterDesk:
 
         Raises InvalidInput without a reason, NotFound, Refused when something was decided before.
         """
-        if not reason.strip():
-            raise InvalidInput("say why nothing more is to be done", field="reason")
+        check_reason(reason)
         dead_letter_topic(place.topic)
-        _, owner, parked = await self._take(access, place)
+        taken = await self._take(access, place)
+        return await self.discard_taken(access, taken, reason, actor=actor, request_id=request_id)
+
+    async def discard_taken(
+        self, access: Access, taken: TakenRecord, reason: str, *, actor: str, request_id: str
+    ) -> Parked:
+        """Discard a dead letter that is in hand. Raises Refused when something was decided before."""
+        owner, parked = taken.owner, taken.parked
         async with access.database_for(owner).transaction(actor, request_id) as transaction:
             decision = _decision(parked, owner, "discarded", actor, self._clock(), reason)
             await _decide(transaction, decision)
         return Parked(record=parked, account=owner, decision=decision)
 
-    async def _take(self, access: Access, place: Place) -> tuple[TopicRecord, str | None, ParkedRecord]:
+    async def _take(self, access: Access, place: Place) -> TakenRecord:
         spec = parked_topic(place.topic)
         accounts = await _accounts(access)
         async with self._broker.open([spec]) as reader:
@@ -172,8 +226,14 @@ class DeadLetterDesk:
             parked = read_parked(spec, record)
             owner = _owner(access, accounts, parked)
             if access.reaches(owner):
-                return record, owner, parked
+                return TakenRecord(record=record, parked=parked, owner=owner)
         raise NotFound(f"there is no record at {place}", field="offset")
+
+
+def check_reason(reason: str) -> None:
+    """Raise InvalidInput unless somebody says why nothing more is to be done."""
+    if not reason.strip():
+        raise InvalidInput("say why nothing more is to be done", field="reason")
 
 
 async def _record_at(reader: ReadsRecords, spec: TopicSpec, place: Place) -> TopicRecord | None:
@@ -201,13 +261,18 @@ def _owner(access: Access, accounts: frozenset[str], parked: ParkedRecord) -> st
 
 
 async def _with_decisions(access: Access, found: Sequence[tuple[str | None, ParkedRecord]]) -> list[Parked]:
-    known: dict[tuple[str, int, int], Decision] = {}
+    known = await _decisions(access, found)
+    return [Parked(record=parked, account=owner, decision=known.get(_key(parked.place))) for owner, parked in found]
+
+
+async def _decisions(access: Access, found: Sequence[tuple[str | None, ParkedRecord]]) -> dict[RecordPlace, Decision]:
+    known: dict[RecordPlace, Decision] = {}
     for of_nobody in {owner is None for owner, _ in found}:
         keys = [_key(parked.place) for owner, parked in found if (owner is None) == of_nobody]
         database = access.database_for(None) if of_nobody else access.database
         async with database.transaction() as transaction:
             known |= await DeadLetterDecisions(transaction.connection).of(keys)
-    return [Parked(record=parked, account=owner, decision=known.get(_key(parked.place))) for owner, parked in found]
+    return known
 
 
 async def _decide(transaction: Transaction, decision: Decision) -> DeadLetterDecisions:
@@ -241,5 +306,5 @@ def _same_partition(parked: ParkedRecord, source: TopicSpec) -> int | None:
     return partition if partition is not None and partition < source.partitions else None
 
 
-def _key(place: Place) -> tuple[str, int, int]:
+def _key(place: Place) -> RecordPlace:
     return (place.topic, place.partition, place.offset)

@@ -128,7 +128,7 @@ class Inbox:
         rows = [(*reference, payment_id) for reference, payment_id in named]
         gateways, accounts, references, payment_ids = map(list, zip(*rows, strict=True))
         values = {"gateways": gateways, "accounts": accounts, "references": references, "payment_ids": payment_ids}
-        return [(row.payment_id, _fact(row)) for row in await self._connection.execute(_ADOPT, values)]
+        return [(row.payment_id, fact_of(row)) for row in await self._connection.execute(_ADOPT, values)]
 
     async def of_payment(self, payment_id: str) -> list[Fact]:
         """Every applied fact of a payment, in order of event time."""
@@ -137,7 +137,7 @@ class Inbox:
             .where(INBOX.c.payment_id == payment_id, INBOX.c.disposition == "applied")
             .order_by(INBOX.c.occurred_at, INBOX.c.gateway_event_id)
         )
-        return [_fact(row) for row in await self._connection.execute(statement)]
+        return [fact_of(row) for row in await self._connection.execute(statement)]
 
 
 def _values(row: InboxRow, now: datetime) -> tuple[Any, ...]:
@@ -172,7 +172,8 @@ def _array_literal(values: Sequence[str]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
-def _fact(row: Row[Any]) -> Fact:
+def fact_of(row: Row[Any]) -> Fact:
+    """Read a row of the table `inbox` as a proven fact; whether it was only a hint, its disposition says."""
     return Fact(
         gateway=row.gateway,
         account=row.account,

@@ -205,3 +205,17 @@ async def test_batches_of_many_payments_at_once_do_not_deadlock(database: Databa
     assert await rows(database, "select distinct status, captured_minor, refunded_minor from payments") == [
         ("refunded", 100, 100)
     ]
+
+
+async def test_a_repeat_beside_a_conflict_of_its_own_event_id_stays_a_repeat(books: Database) -> None:
+    """Callbacks that are put back may come as one batch in which the conflict stands before what it conflicts with."""
+    contradiction = fact("evt_captured", FactKind.CAPTURED, amount_minor=1)
+    await apply_events(books, received(CAPTURED), NOW)
+    await apply_events(books, received(contradiction), NOW)
+    before = await rows(books, "select * from inbox order by gateway_event_id")
+
+    report = await apply_events(books, received(contradiction, CAPTURED, contradiction), NOW)
+
+    assert await rows(books, "select * from inbox order by gateway_event_id") == before
+    assert len(before) == 2
+    assert (report.applied, report.ignored) == (0, 0)

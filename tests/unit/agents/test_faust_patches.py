@@ -10,7 +10,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.services import Service
 
 from agents import faust_patches
-from agents.faust_patches import PINNED, apply_patches
+from agents.faust_patches import PINNED, apply_patches, seek_back
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,44 @@ def test_every_patch_is_in_place() -> None:
     assert Consumer.wait_first.__module__ == faust_patches.__name__
     assert AIOKafkaConsumerThread._create_worker_consumer.__module__ == faust_patches.__name__
     assert Recovery.on_recovery_completed.__module__ == faust_patches.__name__
+    assert AIOKafkaConsumerThread.seek_to_committed.__module__ == faust_patches.__name__
+
+
+class SeekingConsumer:
+    """As much of a consumer as seeking needs; like aiokafka's, it leaves partitions alone that nobody has committed."""
+
+    def __init__(self, committed: dict[str, int | None], taken_away: str = "") -> None:
+        self.committed = committed
+        self.taken_away = taken_away
+        self.begun: list[str] = []
+
+    def assignment(self) -> set[str]:
+        return self.committed.keys() - {self.taken_away}
+
+    async def seek_to_committed(self) -> dict[str, int | None]:
+        return self.committed
+
+    async def seek_to_beginning(self, *partitions: str) -> None:
+        self.begun.extend(partitions)
+
+
+async def test_a_partition_of_which_nothing_is_committed_is_read_from_its_beginning() -> None:
+    committed = {"new": None, "at the start": 0, "unknown": -1, "read": 7}
+    consumer = SeekingConsumer(committed)
+    assert await seek_back(consumer) == committed
+    assert consumer.begun == ["new", "at the start", "unknown"]
+
+
+async def test_a_partition_that_was_taken_away_meanwhile_is_left_alone() -> None:
+    consumer = SeekingConsumer({"mine": None, "another's": None}, taken_away="another's")
+    await seek_back(consumer)
+    assert consumer.begun == ["mine"]
+
+
+async def test_partitions_that_were_all_read_stay_where_their_group_stands() -> None:
+    consumer = SeekingConsumer({"one": 1, "two": 22})
+    await seek_back(consumer)
+    assert consumer.begun == []
 
 
 class FakeConsumer(Service):

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
 
-from agents.guard import DEAD_LETTERS_PER_MINUTE, Guard
+from agents.dead_letter_limit import DeadLetterLimit
+from agents.guard import Failure, Guard
 from agents.records import Record
 from domain.errors import GatewayUnavailable, MalformedPayload
+
+LIMIT = 5
 
 
 class Stopped(Exception):
@@ -30,11 +33,12 @@ class Graveyard:
 class Fixture:
     """A guard whose sleeps are recorded and whose stop raises."""
 
-    def __init__(self, graveyard: Graveyard | None = None) -> None:
+    def __init__(self, graveyard: Graveyard | None = None, *, already: int = 0) -> None:
         self.graveyard = graveyard or Graveyard()
         self.slept: list[float] = []
         self.now = 0.0
-        self.guard = Guard("test", self.graveyard, monotonic=lambda: self.now, sleep=self._sleep, stop=self._stop)
+        limit = DeadLetterLimit("test", count=LIMIT, window_seconds=60, monotonic=lambda: self.now, already=already)
+        self.guard = Guard("test", self.graveyard, limit=limit, sleep=self._sleep, stop=self._stop)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -96,27 +100,68 @@ async def test_a_dead_letter_that_cannot_be_written_stops_the_process() -> None:
         await fixture.guard.run(records(1), process)
 
 
-async def test_too_many_dead_letters_in_a_minute_stop_the_process() -> None:
+async def unreadable(_: Sequence[Record]) -> None:
+    raise MalformedPayload("unreadable")
+
+
+async def test_dead_letters_beyond_the_limit_stop_the_process() -> None:
+    fixture = Fixture()
+    await fixture.guard.run(records(LIMIT), unreadable)
+    with pytest.raises(Stopped, match="more than 5 dead letters in 60 s") as stopped:
+        await fixture.guard.run(records(1), unreadable)
+    assert "t/0/0" in str(stopped.value)
+    assert isinstance(stopped.value.__cause__, MalformedPayload)
+    assert len(fixture.graveyard.buried) == LIMIT
+
+
+async def test_of_a_batch_with_too_many_none_is_buried_and_the_search_ends_there() -> None:
+    """After the restart the batch comes again: what was buried of it would be buried once more, each time."""
+    fixture = Fixture()
+    tried: set[int] = set()
+
+    async def process(batch: Sequence[Record]) -> None:
+        if len(batch) == 1:
+            tried.add(batch[0].offset)
+        await unreadable(batch)
+
+    with pytest.raises(Stopped, match="nothing of this batch was buried or acknowledged"):
+        await fixture.guard.run(records(200), process)
+    assert fixture.graveyard.buried == []
+    assert tried == set(range(LIMIT + 1))
+
+
+async def test_what_was_buried_before_a_restart_counts_until_the_window_has_passed() -> None:
+    fixture = Fixture(already=LIMIT)
+    with pytest.raises(Stopped):
+        await fixture.guard.run(records(1), unreadable)
+    fixture.now = 61
+    await fixture.guard.run(records(LIMIT), unreadable)
+    assert len(fixture.graveyard.buried) == LIMIT
+
+
+async def test_the_same_number_of_dead_letters_spread_over_hours_does_not_stop() -> None:
+    fixture = Fixture()
+    for record in records(LIMIT * 4):
+        fixture.now += 15
+        await fixture.guard.run([record], unreadable)
+    assert len(fixture.graveyard.buried) == LIMIT * 4
+
+
+async def test_failures_of_single_records_are_buried_together_or_not_at_all() -> None:
     fixture = Fixture()
 
-    async def process(_: Sequence[Record]) -> None:
-        raise MalformedPayload("unreadable")
+    async def process(record: Record) -> None:
+        if record.offset % 2:
+            raise MalformedPayload("unreadable")
 
-    await fixture.guard.run(records(DEAD_LETTERS_PER_MINUTE), process)
-    with pytest.raises(Stopped, match="dead letters in a minute"):
-        await fixture.guard.run(records(1), process)
+    attempts = [await fixture.guard.attempt(record, process) for record in records(LIMIT * 2 + 2)]
+    failures = [attempt for attempt in attempts if isinstance(attempt, Failure)]
 
-
-async def test_the_same_number_of_dead_letters_spread_over_hours_does_not() -> None:
-    fixture = Fixture()
-
-    async def process(_: Sequence[Record]) -> None:
-        raise MalformedPayload("unreadable")
-
-    for record in records(DEAD_LETTERS_PER_MINUTE * 2):
-        fixture.now += 10
-        await fixture.guard.run([record], process)
-    assert len(fixture.graveyard.buried) == DEAD_LETTERS_PER_MINUTE * 2
+    with pytest.raises(Stopped):
+        await fixture.guard.bury(failures)
+    assert fixture.graveyard.buried == []
+    await fixture.guard.bury(failures[:LIMIT])
+    assert [offset for offset, _ in fixture.graveyard.buried] == [1, 3, 5, 7, 9]
 
 
 async def test_a_broken_producer_stops_the_process_and_buries_nothing() -> None:

@@ -1,10 +1,16 @@
 """Which errors pass by themselves."""
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    UnknownError,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from agents.retry_policy import MAX_DELAY_SECONDS, delay_seconds, is_transient
+from agents.retry_policy import MAX_DELAY_SECONDS, delay_seconds, is_fatal, is_transient
 from domain.errors import GatewayUnavailable, InvariantViolated, MalformedPayload, OutcomeUnknown
 
 
@@ -47,6 +53,12 @@ def test_errors_that_pass(error: Exception) -> None:
 )
 def test_errors_that_do_not(error: Exception) -> None:
     assert not is_transient(error)
+
+
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), UnknownError()])
+def test_a_broker_that_failed_itself_spoils_the_producer_and_no_record_is_to_blame(error: Exception) -> None:
+    assert is_fatal(error)
+    assert not is_fatal(MessageSizeTooLargeError())
 
 
 def test_waits_double_up_to_a_bound() -> None:

@@ -15,6 +15,13 @@ def test_a_node_is_broker_and_controller_on_the_loopback_interface() -> None:
     assert properties["log.dirs"] == "/data/kafka"
 
 
+def test_clients_are_sent_to_a_proxy_that_stands_before_the_broker() -> None:
+    properties = node_properties(21_000, 21_001, Path("/data/kafka"), 21_002)
+
+    assert properties["listeners"].startswith("PLAINTEXT://127.0.0.1:21000,")
+    assert properties["advertised.listeners"] == "PLAINTEXT://127.0.0.1:21002"
+
+
 def test_one_node_keeps_one_copy_and_creates_no_topic_by_accident() -> None:
     properties = node_properties(21_000, 21_001, Path("/data/kafka"))
 
