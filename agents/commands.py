@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 from pydantic import ValidationError
 
-from agents.guard import Guard
+from agents.guard import Failure, Guard
 from agents.metrics import COMMANDS
 from agents.records import Record
 from agents.retry_policy import delay_seconds
@@ -35,13 +35,16 @@ class CommandsAgent:
         by_payment: dict[bytes | None, list[Record]] = defaultdict(list)
         for record in records:
             by_payment[record.key].append(record)
+        failures: list[Failure] = []
         async with asyncio.TaskGroup() as group:
             for in_order in by_payment.values():
-                group.create_task(self._run_in_order(in_order))
+                group.create_task(self._run_in_order(in_order, failures))
+        await self._guard.bury(failures)
 
-    async def _run_in_order(self, records: Sequence[Record]) -> None:
+    async def _run_in_order(self, records: Sequence[Record], failures: list[Failure]) -> None:
         for record in records:
-            await self._guard.run_single(record, self._run_one)
+            failure = await self._guard.attempt(record, self._run_one)
+            failures.extend([] if failure is None else [failure])
 
     async def _run_one(self, record: Record) -> None:
         try:

@@ -1,6 +1,6 @@
-"""Prometheus counters of the agents, updated once per batch."""
+"""Prometheus figures of the agents, updated once per batch."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 WEBHOOKS_VERIFIED = Counter(
     "paystream_webhooks_verified_total", "Callbacks by gateway and verdict.", ["gateway", "outcome"]
@@ -10,6 +10,14 @@ COMMANDS = Counter("paystream_commands_total", "Commands by kind and outcome.", 
 RELAYED = Counter("paystream_relayed_messages_total", "Messages published from the outbox.")
 BATCH_RETRIES = Counter("paystream_batch_retries_total", "Attempts that failed and were retried.", ["agent"])
 DEAD_LETTERS = Counter("paystream_dead_letters_total", "Records that could not be processed.", ["topic"])
+DEAD_LETTERS_RECENT = Gauge(
+    "paystream_dead_letters_recent",
+    "Dead letters within the window of the limit, at whose end the process stops.",
+    ["agent"],
+)
+DEAD_LETTERS_ALLOWED = Gauge(
+    "paystream_dead_letters_allowed", "The limit of dead letters within its window.", ["agent"]
+)
 SETTLEMENT_ENTRIES = Counter("paystream_settlement_entries_total", "Settlement entries counted.")
 WINDOWS_CLOSED = Counter("paystream_settlement_windows_closed_total", "Settlement windows closed.", ["verdict"])
 WINDOW_DIFFERENCES = Counter(

@@ -1,10 +1,12 @@
 """What the agents of one process share: settings, pool, producer, connectors, the clock."""
 
 import asyncio
+from datetime import timedelta
 from functools import cached_property
 
 from aiokafka import AIOKafkaProducer
 
+from agents.dead_letter_limit import DeadLetterLimit, count_since
 from agents.dead_letters import DeadLetters
 from agents.guard import Guard
 from bootstrap.clock import Clock, system_clock
@@ -54,8 +56,15 @@ class Runtime:
 
     async def guard(self, name: str, source: TopicSpec) -> Guard:
         """The guard of one agent, with the dead-letter topic of its source."""
-        producer = await self.producer()
-        return Guard(name, DeadLetters(producer, self.settings.kafka, dead_letter(source), self.clock))
+        producer, kafka, worker = await self.producer(), self.settings.kafka, self.settings.worker
+        topic, window_seconds = dead_letter(source), worker.dead_letter_window_seconds
+        limit = DeadLetterLimit(
+            name,
+            count=worker.dead_letter_limit,
+            window_seconds=window_seconds,
+            already=await count_since(kafka, topic, self.clock() - timedelta(seconds=window_seconds)),
+        )
+        return Guard(name, DeadLetters(producer, kafka, topic, self.clock), limit=limit)
 
     async def close(self) -> None:
         """Flush the producer and give the connections back."""

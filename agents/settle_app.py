@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from prometheus_client import start_http_server
 
 from agents.app import add_agent, build_app, run_app
 from agents.guard import Process
 from agents.metrics import WINDOWS_CLOSED
 from agents.periodic import periodically
+from agents.probes import add_probes
 from agents.records import records_of
 from agents.runtime import Runtime
 from agents.settle import SettleAgent, TotalsView
@@ -49,9 +49,10 @@ def build_settle_app(runtime: Runtime) -> Any:
 
 def run_settle(settings: Settings) -> None:
     """Run the settle app until it is told to stop."""
-    if settings.worker.metrics_port:
-        start_http_server(settings.worker.metrics_port)
-    run_app(build_settle_app(Runtime(settings, "settle")))
+    runtime = Runtime(settings, "settle")
+    app = build_settle_app(runtime)
+    add_probes(app, runtime, SETTLE_APP_ID, (SETTLEMENT_ENTRIES,))
+    run_app(app)
 
 
 class _LiveTotals:

@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from prometheus_client import start_http_server
-
 from agents.app import add_agent, build_app, run_app
 from agents.apply import ApplyAgent
 from agents.commands import CommandsAgent
 from agents.guard import Process
 from agents.periodic import periodically
+from agents.probes import add_probes
 from agents.reconcile import add_reconciliation
 from agents.records import records_of
 from agents.relay import Relay
@@ -75,9 +74,10 @@ async def _build_commands(runtime: Runtime) -> Process:
 def run_worker(settings: Settings, *, with_relay: bool = True) -> None:
     """Run the worker until it is told to stop."""
     load_entry_points()
-    if settings.worker.metrics_port:
-        start_http_server(settings.worker.metrics_port)
-    run_app(build_worker(Runtime(settings, "worker"), with_relay=with_relay))
+    runtime = Runtime(settings, "worker")
+    app = build_worker(runtime, with_relay=with_relay)
+    add_probes(app, runtime, APP_ID, (RAW_WEBHOOKS, GATEWAY_EVENTS, COMMANDS))
+    run_app(app)
 
 
 async def run_relay(settings: Settings) -> None:

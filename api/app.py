@@ -9,8 +9,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import docs_page
@@ -19,6 +17,7 @@ from api.middleware import Hardening
 from api.openapi import describe, operation_id
 from api.problems import problem_of
 from api.routes import ROUTERS
+from bootstrap.readiness import Readiness, disk_check, schema_check
 from bootstrap.version import VERSION
 
 DESCRIPTION = """\
@@ -84,19 +83,29 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return problem_of(request, error)
 
 
+def _readiness(context: ApiContext) -> Readiness:
+    settings = context.settings.readiness
+
+    async def relay() -> bool:
+        async with context.database.transaction() as transaction:
+            return await transaction.outbox.waiting_seconds() <= settings.max_outbox_seconds
+
+    # Messages that wait are published later; turning requests away would help nobody.
+    checks = {"database": schema_check(context.database), **disk_check(settings)}
+    return Readiness(checks, told={"relay": relay})
+
+
 def _add_probes(app: FastAPI, context: ApiContext) -> None:
     @app.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:
         return {"status": "live"}
 
+    readiness = _readiness(context)
+
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        try:
-            async with context.database.transaction() as transaction:
-                await transaction.connection.execute(text("select 1"))
-        except (SQLAlchemyError, OSError):
-            return JSONResponse({"status": "not_ready", "database": False}, 503)
-        return JSONResponse({"status": "ready", "database": True})
+        report = await readiness.look()
+        return JSONResponse(report.content(), report.status_code)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

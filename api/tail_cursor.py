@@ -27,7 +27,7 @@ _EDGES = TypeAdapter(dict[str, dict[_Partition, _Offset]])
 
 def tail_page(items: Sequence[Item], edges: Edges | None) -> Page[Item]:
     """Write a page."""
-    return Page(data=list(items), has_more=edges is not None, next_cursor=None if edges is None else _write(edges))
+    return Page(data=list(items), has_more=edges is not None, next_cursor=write_tail_cursor(edges))
 
 
 def read_tail_cursor(cursor: str | None) -> Edges | None:
@@ -41,7 +41,10 @@ def read_tail_cursor(cursor: str | None) -> Edges | None:
     return {(topic, number): edge for topic, partitions in by_topic.items() for number, edge in partitions.items()}
 
 
-def _write(edges: Edges) -> str:
+def write_tail_cursor(edges: Edges | None) -> str | None:
+    """Write where to go on; None when everything was seen."""
+    if edges is None:
+        return None
     by_topic: dict[str, dict[int, int]] = {}
     for (topic, partition), offset in edges.items():
         by_topic.setdefault(topic, {})[partition] = offset

@@ -21,7 +21,7 @@ class RateLimiter:
             raise InvalidInput("a rate limit needs a rate above 0 and a burst of at least 1", field="rate_limit")
         self._token_seconds = 1.0 / rate_per_second
         # Half a token of slack keeps rounding from refusing the last request of a burst.
-        self._tolerance_seconds = (burst - 0.5) * self._token_seconds
+        self._full_seconds = (burst + 0.5) * self._token_seconds
         self.burst = burst
         self._monotonic = monotonic
         self._capacity = capacity
@@ -36,15 +36,27 @@ class RateLimiter:
         used = max(self._full_at.get(who, now) - now, 0.0) / self._token_seconds
         return max(0, int(self.burst - used))
 
-    def take(self, *who: str) -> float:
-        """Take a token; return 0 when there was one, else the seconds until there is."""
+    def take(self, *who: str, tokens: int = 1) -> float:
+        """Take tokens; return 0 when there were as many, else the seconds until there are.
+
+        More than a whole burst is never there: who asks for more gets by with a full bucket.
+        """
         now = self._monotonic()
-        full_at = max(self._full_at.get(who, now), now)
-        wait_seconds = full_at - now - self._tolerance_seconds
+        full_at = max(self._full_at.get(who, now), now) + min(tokens, self.burst) * self._token_seconds
+        wait_seconds = full_at - now - self._full_seconds
         if wait_seconds > 0:
             return wait_seconds
-        self._full_at[who] = full_at + self._token_seconds
+        self._keep(who, full_at)
+        return 0.0
+
+    def owe(self, *who: str, tokens: int) -> None:
+        """Take tokens that may not be there yet, for what turned out to be worth more than was taken."""
+        now = self._monotonic()
+        owed = min(tokens, self.burst) * self._token_seconds
+        self._keep(who, max(self._full_at.get(who, now), now) + owed)
+
+    def _keep(self, who: tuple[str, ...], full_at: float) -> None:
+        self._full_at[who] = full_at
         self._full_at.move_to_end(who)
         if len(self._full_at) > self._capacity:
             self._full_at.popitem(last=False)
-        return 0.0

@@ -33,7 +33,12 @@ class DatabaseSettings(BaseModel):
 
 
 class IngressSettings(BaseModel):
-    """The door for callbacks."""
+    """The door for callbacks.
+
+    The rate limit is an account's at a gateway; a single peer may use up `rate_limit_peer_share` of it. Behind proxies
+    of one's own, `trusted_proxies` says how many of them a callback passes: peers are then told apart by
+    `X-Forwarded-For`.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -44,6 +49,8 @@ class IngressSettings(BaseModel):
     max_in_flight: int = 1_000
     rate_limit_per_second: float = 500.0
     rate_limit_burst: int = 2_000
+    rate_limit_peer_share: float = Field(default=0.5, gt=0, le=1)
+    trusted_proxies: int = Field(default=0, ge=0)
 
 
 class ApiSettings(BaseModel):
@@ -59,12 +66,32 @@ class ApiSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """The Faust worker. `batch_size` records are applied in one transaction."""
+    """The Faust apps. `batch_size` records are applied in one transaction.
+
+    An agent that would write more than `dead_letter_limit` dead letters in `dead_letter_window_seconds` stops its
+    process instead.
+    """
 
     batch_size: int = 500
     batch_wait_seconds: float = 0.02
     commands_per_gateway: int = 16
+    dead_letter_limit: int = Field(default=50, ge=0)
+    dead_letter_window_seconds: float = Field(default=60.0, gt=0)
     metrics_port: int = 0
+
+
+class ReadinessSettings(BaseModel):
+    """When a process says that it is not ready.
+
+    - `max_lag_records`: more records than that wait for its agents. `max_outbox_seconds`: a message has waited longer
+      than that to be published.
+    - `reserved_disk_bytes`: less than that is free where `disk_path` lies; 0 looks at no disk.
+    """
+
+    max_lag_records: int = Field(default=50_000, ge=0)
+    max_outbox_seconds: float = Field(default=60.0, gt=0)
+    reserved_disk_bytes: int = Field(default=0, ge=0)
+    disk_path: str = "/"
 
 
 class ReconcileSettings(BaseModel):
@@ -121,6 +148,7 @@ class Settings(BaseSettings):
     ingress: IngressSettings = IngressSettings()
     api: ApiSettings = ApiSettings()
     worker: WorkerSettings = WorkerSettings()
+    readiness: ReadinessSettings = ReadinessSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     settlement: SettlementSettings = SettlementSettings()
     keys: KeySettings = KeySettings()

@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import typer
 
 from bootstrap.logging import configure_logging
 from bootstrap.settings import Settings
+
+SCHEMA_SECONDS = 10.0
+SCHEMA_EXIT_CODE = 78
+"""`EX_CONFIG` of sysexits: starting again without doing something first does not help."""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +39,7 @@ def api() -> None:
     settings = _start("api")
     from api.server import run
 
+    _require_schema(settings)
     run(settings)
 
 
@@ -44,6 +50,7 @@ def worker(
     settings = _start("worker")
     from agents.worker import run_worker
 
+    _require_schema(settings)
     run_worker(settings, with_relay=not without_relay)
 
 
@@ -52,6 +59,7 @@ def settle() -> None:
     settings = _start("settle")
     from agents.settle_app import run_settle
 
+    _require_schema(settings)
     run_settle(settings)
 
 
@@ -60,6 +68,7 @@ def relay() -> None:
     settings = _start("relay")
     from agents.worker import run_relay
 
+    _require_schema(settings)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run_relay(settings))
 
@@ -97,3 +106,35 @@ def _start(process: str) -> Settings:
     settings = Settings()
     configure_logging(settings.log, process)
     return settings
+
+
+def _require_schema(settings: Settings) -> None:
+    """Stop with what to do where this version does not work with the database's schema.
+
+    A database that does not answer is waited for by the process itself, which is not ready meanwhile. The ingress does
+    not ask at all: it reads nothing but the list of accounts, and must take callbacks whatever is being migrated.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from bootstrap.wiring import build_database
+    from domain.errors import Unavailable
+    from storage.schema_version import require_schema
+
+    async def check() -> None:
+        database = build_database(settings, "start")
+        try:
+            async with asyncio.timeout(SCHEMA_SECONDS):
+                await require_schema(database)
+        finally:
+            await database.close()
+
+    # In a thread of its own: Faust wants an event loop that nobody has closed in this one.
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        looking = executor.submit(asyncio.run, check())
+    try:
+        looking.result()
+    except Unavailable as error:
+        typer.secho(error.message, err=True, fg=typer.colors.RED)
+        raise typer.Exit(SCHEMA_EXIT_CODE) from error
+    except (OSError, TimeoutError, SQLAlchemyError) as error:
+        typer.echo(f"The database does not answer yet ({type(error).__name__}); its schema is not checked.", err=True)

@@ -10,6 +10,18 @@ from pydantic import SecretStr
 from connectors.base import Callback, only_header
 from domain.errors import VerificationFailed
 
+LONGEST_UNPROVEN_BYTES = 32_768
+"""Several times what any gateway posts that puts its proof into the body. Anybody can make us read such a body."""
+
+
+def refuse_long(callback: Callback, gateway: str) -> None:
+    """Refuse a body that would have to be read before anything proves it, when it is too long to be genuine.
+
+    Raises VerificationFailed with the code `signature_invalid`.
+    """
+    if len(callback.body) > LONGEST_UNPROVEN_BYTES:
+        raise VerificationFailed(f"the body is longer than any callback of {gateway}", code="signature_invalid")
+
 
 def secret_values(*secrets: SecretStr | None) -> list[str]:
     """Return the secrets that are set, in their order: the current one comes first."""

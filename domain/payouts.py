@@ -32,8 +32,18 @@ def postings(cause: PayoutCause, recipient: Recipient, net_minor: int) -> tuple[
 
 
 def check_approver(created_by: str, approved: set[str], approver: str) -> None:
-    """Raise OperationNotAllowed for whoever may not approve: the batch's maker, and who has approved it already."""
-    if approver == created_by:
+    """Raise OperationNotAllowed for whoever may not approve: the batch's maker, and who has approved it already.
+
+    Names that differ only in capitals or spaces are one person's: a slip of the keyboard is no second pair of eyes.
+    """
+    person = _person(approver)
+    if not person:
+        raise OperationNotAllowed("an approval has somebody's name", code="four_eyes")
+    if person == _person(created_by):
         raise OperationNotAllowed("a batch is approved by somebody who did not create it", code="four_eyes")
-    if approver in approved:
+    if person in map(_person, approved):
         raise OperationNotAllowed("the second approval is by a second person", code="four_eyes")
+
+
+def _person(name: str) -> str:
+    return " ".join(name.casefold().split())

@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 from connectors.base import CredentialsModel
 from connectors.registry import get_registration
 from domain.errors import InvalidInput, NotFound
+from services.bank_accounts import rotate_bank_keys
 from storage.accounts import Account, SealedCredentials, credentials_context
 from storage.sealing import KeyRing, Sealed
 from storage.unit_of_work import Database
@@ -73,7 +74,9 @@ async def load_credentials(database: Database, ring: KeyRing, account: str, gate
 async def rotate_keys(
     database: Database, ring: KeyRing, *, actor: str = OPERATOR, batch_size: int = ROTATED_AT_ONCE
 ) -> int:
-    """Wrap the data keys of credentials and of stored answers with the active key; returns how many were wrapped anew.
+    """Wrap the data keys of everything that is sealed with the active key; returns how many were wrapped anew.
+
+    That is credentials, stored answers, bank accounts and bank files.
 
     Safe while everything runs: it goes in small transactions, and each locks its records before it reads them, so that
     credentials which somebody sets at the same moment are never put back. It may be interrupted and run again.
@@ -83,7 +86,7 @@ async def rotate_keys(
     for rotate in (_rotate_credentials, _rotate_answers):
         while wrapped := await rotate(database, ring, actor, batch_size):
             count += wrapped
-    return count
+    return count + await rotate_bank_keys(database, ring, actor=actor, batch_size=batch_size)
 
 
 def parse_credentials(gateway: str, values: Mapping[str, Any]) -> CredentialsModel:

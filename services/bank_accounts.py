@@ -114,13 +114,20 @@ async def open_debtor_account(transaction: Transaction, ring: KeyRing, account: 
     return read_debtor_account(json.loads(ring.open(found.sealed, debtor_context(account, currency))))
 
 
-async def rotate_bank_keys(database: Database, ring: KeyRing, *, actor: str) -> int:
-    """Wrap the data key of every bank account and bank file with the active key; returns how many. Safe online."""
-    async with database.transaction(actor) as transaction:
-        stale = await stale_rows(transaction.connection, ring.active)
-        for row in stale:
-            await put_wrapped(transaction.connection, row, ring.rewrap(row.sealed, row.context))
-    return len(stale)
+async def rotate_bank_keys(database: Database, ring: KeyRing, *, actor: str, batch_size: int) -> int:
+    """Wrap the data key of every bank account and bank file with the active key; returns how many.
+
+    Safe while everything runs, for the same reasons as `services.accounts.rotate_keys`, of which this is a part.
+    """
+    count = 0
+    while True:
+        async with database.transaction(actor) as transaction:
+            stale = await stale_rows(transaction.connection, ring.active, batch_size)
+            for row in stale:
+                await put_wrapped(transaction.connection, row, ring.rewrap(row.sealed, row.context))
+        if not stale:
+            return count
+        count += len(stale)
 
 
 async def _require_account(transaction: Transaction, account: str) -> None:

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from domain.errors import CommandConflict, InvalidInput, NotFound
 from domain.events import Milestone
+from domain.fees import BASIS
+from domain.money import allocate
 from domain.payment import PaymentState, PaymentTerms, Split, status_of
 from services.messages import payment_event
 from services.settlement_rules import fee_terms
@@ -79,10 +81,16 @@ def method_of(command: NewPayment) -> str | None:
 
 def splits_of(command: NewPayment) -> tuple[Split, ...]:
     """The partners' parts, and the rest for the tenant. The weights sum to the payment's amount."""
-    parts = [Split(part.recipient_type, part.recipient_id, part.amount_minor) for part in command.splits]
-    names = [(part.recipient_type, part.recipient_id) for part in parts]
+    names = [(part.recipient_type, part.recipient_id) for part in command.splits]
     if len(set(names)) != len(names):
         raise InvalidInput("a recipient is named twice in the splits", field="splits")
+    by_share = _shares(command)
+    # Of a small amount a small share may come to nothing.
+    parts = [
+        Split(part.recipient_type, part.recipient_id, minor)
+        for part, share in zip(command.splits, by_share, strict=True)
+        if (minor := share if part.amount_minor is None else part.amount_minor)
+    ]
     rest = command.amount_minor - sum(part.weight for part in parts)
     if rest < 0:
         raise InvalidInput("the splits are more than the amount", field="splits")
@@ -91,3 +99,11 @@ def splits_of(command: NewPayment) -> tuple[Split, ...]:
             raise InvalidInput("the tenant's own part is what the splits leave over", field="splits")
         parts.append(Split("tenant", command.account, rest))
     return tuple(parts)
+
+
+def _shares(command: NewPayment) -> tuple[int, ...]:
+    """What each part's share of the whole amount comes to, in minor units; 0 for parts that are amounts."""
+    shares = [part.share_basis_points or 0 for part in command.splits]
+    if sum(shares) > BASIS:
+        raise InvalidInput("the shares are more than the whole", field="splits")
+    return allocate(command.amount_minor, [*shares, BASIS - sum(shares)])[:-1]

@@ -77,7 +77,14 @@ async def fee_terms(
 
 
 async def set_schedule(
-    database: Database, account: str, schedule: Schedule, *, grace_seconds: int | None, actor: str, now: datetime
+    database: Database,
+    account: str,
+    schedule: Schedule,
+    *,
+    grace_seconds: int | None,
+    actor: str,
+    now: datetime,
+    request_id: str = "",
 ) -> ScheduleVersion:
     """Give an account a schedule; returns it with the time from which it counts.
 
@@ -86,7 +93,7 @@ async def set_schedule(
     """
     if grace_seconds is not None and grace_seconds < 0:
         raise InvalidInput("a grace is not negative", field="grace_seconds")
-    async with database.transaction(actor) as transaction:
+    async with database.transaction(actor, request_id) as transaction:
         await _require_account(transaction, account)
         wanted = first_version(schedule, grace_seconds=grace_seconds)
         return await _change_schedule(transaction, account, wanted, SetBy(actor=actor, at=now))
@@ -138,7 +145,7 @@ def _change_at(history: ScheduleHistory, last_end: datetime, now: datetime) -> d
 
 
 async def add_fee_schedule(
-    database: Database, account: str, schedule: FeeSchedule, *, actor: str, now: datetime
+    database: Database, account: str, schedule: FeeSchedule, *, actor: str, now: datetime, request_id: str = ""
 ) -> None:
     """Let a fee schedule count for payments created from its time on.
 
@@ -148,7 +155,7 @@ async def add_fee_schedule(
         raise InvalidInput("fees are agreed for what is to come", field="effective_from")
     if schedule.currency is not None:
         check_currency(schedule.currency)
-    async with database.transaction(actor) as transaction:
+    async with database.transaction(actor, request_id) as transaction:
         await _require_account(transaction, account)
         if not await transaction.settlement_rules.add_fee_schedule(account, schedule, SetBy(actor=actor, at=now)):
             raise CommandConflict(
@@ -156,19 +163,21 @@ async def add_fee_schedule(
             )
 
 
-async def set_reserve(database: Database, account: str, scope: ReserveScope, *, actor: str, now: datetime) -> None:
+async def set_reserve(
+    database: Database, account: str, scope: ReserveScope, *, actor: str, now: datetime, request_id: str = ""
+) -> None:
     """Set what later batches hold back. Raises NotFound, InvalidInput."""
     if scope.recipient_type not in {*RECIPIENT_TYPES, ANY}:
         raise InvalidInput(f"a recipient is one of {', '.join(RECIPIENT_TYPES)}", field="recipient_type")
     if scope.recipient_type == ANY and scope.recipient_id != ANY:
         raise InvalidInput("say of which type the recipient is", field="recipient_type")
-    async with database.transaction(actor) as transaction:
+    async with database.transaction(actor, request_id) as transaction:
         await _require_account(transaction, account)
         await transaction.settlement_rules.set_reserve_rule(account, scope, SetBy(actor=actor, at=now))
 
 
 async def set_thresholds(
-    database: Database, account: str, thresholds: PayoutThresholds, *, actor: str, now: datetime
+    database: Database, account: str, thresholds: PayoutThresholds, *, actor: str, now: datetime, request_id: str = ""
 ) -> None:
     """Set the thresholds of later batches in a currency. Raises NotFound, InvalidInput, InvalidMoney."""
     check_currency(thresholds.currency)
@@ -177,7 +186,7 @@ async def set_thresholds(
         raise InvalidInput("a threshold is not negative", field="thresholds")
     if auto is not None and second is not None and second < auto:
         raise InvalidInput("two people approve what is above what one does", field="second_approval_minor")
-    async with database.transaction(actor) as transaction:
+    async with database.transaction(actor, request_id) as transaction:
         await _require_account(transaction, account)
         await transaction.settlement_rules.set_thresholds(account, thresholds, SetBy(actor=actor, at=now))
 

@@ -2,16 +2,29 @@
 
 from collections.abc import Sequence
 
+import structlog
 from pydantic import ValidationError
 
 from connectors.base import Callback, FetchesProofs, VerifiesWebhooks
-from domain.errors import CapabilityMissing, InvalidInput, NotFound, PaystreamError, VerificationFailed
+from domain.errors import (
+    CapabilityMissing,
+    InvalidInput,
+    MalformedPayload,
+    NotFound,
+    PaystreamError,
+    VerificationFailed,
+)
 from services.gateways import ConnectorSource
 from topics.gateway_events import GatewayEvent
 from topics.webhooks import RawWebhook
 
+UNREADABLE = "connector_failed"
+"""The reason of a callback that its connector failed on: that is a bug, and once it is mended they can be replayed."""
+
 REFUSALS = (VerificationFailed, InvalidInput, NotFound, CapabilityMissing)
 """Errors that are about the callback itself, and will be the same however often it is tried."""
+
+_log = structlog.get_logger(__name__)
 
 
 async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequence[GatewayEvent] | PaystreamError:
@@ -29,10 +42,25 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
         )
         if isinstance(connector, FetchesProofs):
             await connector.fetch_proof(callback)
-        facts = connector.parse_callback(callback)
-        return [GatewayEvent.from_fact(fact) for fact in facts]
+        return _read(connector, callback, webhook.gateway)
     except ValidationError as error:
         fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
         return InvalidInput(f"the callback's {fields} cannot be used", code="malformed_payload")
     except REFUSALS as error:
         return error
+
+
+def _read(connector: VerifiesWebhooks, callback: Callback, gateway: str) -> list[GatewayEvent]:
+    """Have a callback read, which takes no I/O: what a connector raises beyond its contract does not pass by itself.
+
+    Anybody may post a callback. One that a connector stumbles over must not stop those of other accounts, so it is
+    refused like any other that cannot be read.
+    """
+    try:
+        facts = connector.parse_callback(callback)
+    except (PaystreamError, ValidationError):
+        raise
+    except Exception as error:
+        _log.exception("a connector failed on a callback", gateway=gateway, account=callback.account)
+        raise MalformedPayload("the connector failed on this callback", code=UNREADABLE) from error
+    return [GatewayEvent.from_fact(fact) for fact in facts]

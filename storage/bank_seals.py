@@ -20,7 +20,7 @@ _CONTEXTS = {
 _STALE = {
     table: text(
         f"select {context} as context, key_id, wrapped_key, ciphertext from {table}"  # noqa: S608
-        " where key_id <> :active order by 1 for update"
+        " where key_id <> :active order by 1 limit :limit for update"
     )
     for table, context in _CONTEXTS.items()
 }
@@ -39,12 +39,13 @@ class SealedRow:
     sealed: Sealed
 
 
-async def stale_rows(connection: AsyncConnection, active_key: str) -> list[SealedRow]:
-    """Read and lock every row that is wrapped with another key than this."""
+async def stale_rows(connection: AsyncConnection, active_key: str, limit: int) -> list[SealedRow]:
+    """Read and lock rows that are wrapped with another key than this, of each table at most `limit`."""
+    values = {"active": active_key, "limit": limit}
     return [
         SealedRow(table, row.context, Sealed(row.key_id, row.wrapped_key, row.ciphertext))
         for table, statement in _STALE.items()
-        for row in await connection.execute(statement, {"active": active_key})
+        for row in await connection.execute(statement, values)
     ]
 
 

@@ -70,6 +70,9 @@ _FINISH = text(
     " pending_ids = '{}' where shard = :shard and pending_ids = cast(:ids as bigint[]) returning shard)"
     " delete from outbox where id = any(:ids) and exists (select from advanced)"
 )
+_WAITING = text(
+    "select extract(epoch from clock_timestamp() - created_at) from outbox order by transaction_id, id limit 1"
+)
 _COUNT = text("select count(*)::bigint from outbox")
 
 
@@ -111,6 +114,10 @@ class Outbox:
             planned.setdefault(message.shard, []).append(message.id)
         for shard in sorted(planned):
             await self._connection.execute(_FINISH, {"shard": shard, "ids": planned[shard]})
+
+    async def waiting_seconds(self) -> float:
+        """How long the oldest message has waited to be published; 0 where none waits."""
+        return float((await self._connection.execute(_WAITING)).scalar() or 0.0)
 
     async def count(self) -> int:
         """How many messages wait."""

@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, Row, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.settlement import BatchStatus, BatchTotals, Recipient, Window
+from domain.settlement import LISTED_PAYMENTS, BatchStatus, BatchTotals, Recipient, Window
 from storage.listing import PageOf, Position, read_page
 from storage.settlement import BatchRow
 from storage.tables import PAYOUT_APPROVALS, PAYOUT_BATCH_ENTRIES, PAYOUT_BATCHES, SETTLEMENT_ENTRIES
 
 _PAYMENT_IDS = text(
-    "select array_agg(distinct entry.payment_id order by entry.payment_id) from payout_batch_entries claimed"
-    " join settlement_entries entry on entry.id = claimed.entry_id where claimed.payout_batch_id = :batch_id"
+    "select distinct entry.payment_id from payout_batch_entries claimed join settlement_entries entry"
+    " on entry.id = claimed.entry_id where claimed.payout_batch_id = :batch_id order by 1 limit :limit"
 )
 _RELEASE = text(
     "update settlement_entries set payout_batch_id = null, released_at = :now where payout_batch_id = :batch_id"
@@ -30,13 +30,13 @@ class Payouts:
         self._connection = connection
 
     async def get(self, batch_id: uuid.UUID, *, lock: bool = False) -> BatchRow | None:
-        """Return a batch, locked for a change if asked for."""
+        """Return a batch with its first `LISTED_PAYMENTS` payments, locked for a change if asked for."""
         statement = select(PAYOUT_BATCHES).where(PAYOUT_BATCHES.c.id == batch_id)
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         if row is None:
             return None
-        payment_ids = (await self._connection.execute(_PAYMENT_IDS, {"batch_id": batch_id})).scalar_one()
-        return _batch(row, tuple(payment_ids or ()))
+        listed = {"batch_id": batch_id, "limit": LISTED_PAYMENTS}
+        return _batch(row, tuple((await self._connection.execute(_PAYMENT_IDS, listed)).scalars()))
 
     async def page(
         self,

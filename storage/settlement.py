@@ -185,10 +185,11 @@ _WATERMARK = text("select min(occurred_at) from settlement_entries where not cou
 _WINDOW = (
     f"{RECIPIENT}, window_start, window_end, {', '.join(_TOTALS)}, sequence, watermark, closed_at, payout_batch_id"
 )
-_TAKE_CLOSABLE = text(
+TAKE_CLOSABLE = text(
     f"select {_WINDOW} from settlement_windows where closed_at is null and closes_at <= :watermark"  # noqa: S608
     f" order by closes_at, window_end, {RECIPIENT} limit 1 for update skip locked"
 )
+"""The index `settlement_windows_open` has this order: a lock would have the planner sort every window that is due."""
 _OWED = text(
     # The recipients are found by jumping from one to the next in the index, however many entries each of them has.
     f"with recursive unpaid as ((select {RECIPIENT} from settlement_entries where payout_batch_id is null"  # noqa: S608
@@ -297,7 +298,7 @@ class Settlement:
 
     async def take_closable_window(self, watermark: datetime) -> WindowRow | None:
         """Lock one open window that may close at this watermark, passing over those another process holds."""
-        row = (await self._connection.execute(_TAKE_CLOSABLE, {"watermark": watermark})).first()
+        row = (await self._connection.execute(TAKE_CLOSABLE, {"watermark": watermark})).first()
         return None if row is None else _window(row)
 
     async def close_window(

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from copy import copy
 from functools import cached_property
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from domain.errors import InvariantViolated
@@ -171,17 +171,22 @@ _SESSION = {
 
 
 class Database:
-    """A pool of connections to one PostgreSQL."""
+    """A pool of connections to one PostgreSQL. With a `schema` it knows the tables of that one and of no other."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, application_name: str = "paystream") -> None:
+    def __init__(
+        self, url: str | URL, *, pool_size: int = 5, application_name: str = "paystream", schema: str | None = None
+    ) -> None:
         self._name = f"process:{application_name}"
+        server_settings = {"application_name": application_name, **_SESSION}
+        if schema is not None:
+            server_settings["search_path"] = schema
         self.engine = create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"server_settings": {"application_name": application_name, **_SESSION}},
+            connect_args={"server_settings": server_settings},
         )
         self._accounts: str | None = None
 
@@ -213,6 +218,8 @@ class Database:
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
+                # It holds no row back from anybody, and whoever compares it with a topic may read that for minutes.
+                await connection.execute(text("set local idle_in_transaction_session_timeout = 0"))
                 await self._enter_scope(connection)
                 yield Transaction(connection)
 

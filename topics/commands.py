@@ -1,9 +1,10 @@
 """Payment commands and their results. `command_id` is the idempotency key everywhere."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from domain.fees import BASIS
 from domain.payment import Status
 from topics.message import AmountMinor, Currency, Identifier, Message, Name, PositiveMinor, Text, Timestamp
 from topics.safe_text import (
@@ -22,13 +23,28 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class SplitPart(Message):
-    """A partner's part of the payment, in minor units; what is left over belongs to the tenant."""
+    """A partner's part of the payment: an amount in minor units or basis points of the whole; exactly one of the two.
+
+    What is left over belongs to the tenant. Shares are split to the last minor unit, by the largest remainder.
+    """
 
     model_config = _STRICT
 
     recipient_type: Literal["tenant", "partner"]
     recipient_id: SafeName
-    amount_minor: PositiveMinor
+    amount_minor: PositiveMinor | None = None
+    share_basis_points: Annotated[int, Field(strict=True, gt=0, le=BASIS)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.amount_minor is None) == (self.share_basis_points is None):
+            raise ValueError("give `amount_minor` or `share_basis_points`, and not both")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A command is known again by the digest of its JSON: parts that older versions wrote have to read the same.
+        return {name: value for name, value in write(self).items() if value is not None}
 
 
 class CommandBase(Message):

@@ -16,15 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootstrap.clock import Clock, system_clock
 from bootstrap.producer import broker_knows_topic, build_producer
-from bootstrap.rate_limits import Monotonic, RateLimiter
-from bootstrap.settings import Settings
+from bootstrap.rate_limits import Monotonic
+from bootstrap.readiness import Readiness, disk_check
+from bootstrap.settings import ReadinessSettings, Settings
 from connectors.registry import get_registration
 from topics.catalog import RAW_WEBHOOKS
+from webhook_ingress.batches import Producer
 from webhook_ingress.callbacks import CallbackEndpoint, RegistrationLookup
 from webhook_ingress.directory import AccountDirectory
-from webhook_ingress.limits import InFlight
+from webhook_ingress.limits import CallbackRates, InFlight
 from webhook_ingress.metrics import IngressMetrics
-from webhook_ingress.publisher import BrokerProbe, Producer, ProducerFactory, Publisher, partition_by_digest
+from webhook_ingress.publisher import BrokerProbe, ProducerFactory, Publisher
 from webhook_ingress.request import CALLBACK_PREFIX
 from webhook_ingress.responses import SECURITY_HEADERS, error_body
 
@@ -81,15 +83,15 @@ def create_app(
         registration_of=registration_of,
         publisher=publisher,
         in_flight=in_flight,
-        limiter=RateLimiter(
-            rate_per_second=settings.ingress.rate_limit_per_second,
-            burst=settings.ingress.rate_limit_burst,
-            monotonic=monotonic,
-        ),
+        rates=CallbackRates(settings.ingress, monotonic),
         metrics=metrics,
         clock=clock,
     )
-    return Ingress(callbacks, _routes(directory, publisher, metrics), _lifespan(directory, publisher))
+    return Ingress(
+        callbacks,
+        _routes(_readiness(settings.readiness, directory, publisher), publisher, metrics),
+        _lifespan(directory, publisher),
+    )
 
 
 @asynccontextmanager
@@ -110,15 +112,11 @@ def _producer_factory(settings: Settings) -> ProducerFactory:
         producer = build_producer(
             settings.kafka,
             client_id="paystream-ingress",
-            # Two milliseconds are nothing to a gateway, and under load they make one request to the broker of several.
-            linger_milliseconds=2,
+            # What comes from here are batches, which have waited for company already.
+            linger_milliseconds=0,
             # Nobody waits longer than the acknowledgement's timeout, so a silent connection is given up soon after it.
             request_timeout_seconds=2 * limits.acknowledge_timeout_seconds + 1,
-            # Who finds the batch full waits in no order. Room for everybody keeps a busy hour from starving some.
             max_batch_bytes=limits.max_body_bytes,
-            # Headers travel as JSON, where one byte can become six characters.
-            max_request_bytes=limits.max_body_bytes + 8 * limits.max_header_bytes,
-            partitioner=partition_by_digest,
         )
         return cast("Producer", producer)
 
@@ -132,16 +130,23 @@ def _broker_probe(topic: str) -> BrokerProbe:
     return probe
 
 
-def _routes(directory: AccountDirectory, publisher: Publisher, metrics: IngressMetrics) -> list[Route]:
+def _readiness(settings: ReadinessSettings, directory: AccountDirectory, publisher: Publisher) -> Readiness:
+    async def accounts() -> bool:
+        return directory.ready()
+
+    # Neither the database nor what waits behind the broker takes part: callbacks are taken without the one, and the
+    # other is what the broker is there for.
+    return Readiness({"broker": publisher.ready, "directory": accounts, **disk_check(settings)})
+
+
+def _routes(readiness: Readiness, publisher: Publisher, metrics: IngressMetrics) -> list[Route]:
     async def livez(_request: Request) -> Response:
         alive = publisher.alive()
         return _json(200 if alive else 503, {"status": "live" if alive else "lost"})
 
     async def readyz(_request: Request) -> Response:
-        broker, accounts = await publisher.ready(), directory.ready()
-        ready = broker and accounts
-        status = "ready" if ready else "not_ready"
-        return _json(200 if ready else 503, {"status": status, "broker": broker, "directory": accounts})
+        report = await readiness.look()
+        return _json(report.status_code, report.content())
 
     async def exposition(_request: Request) -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST, headers=_security_headers())

@@ -3,8 +3,8 @@
 It is a bare ASGI application, because it is the one hot path of the process.
 """
 
+import os
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,13 +12,13 @@ from hashlib import sha256
 from starlette.types import Receive, Scope, Send
 
 from bootstrap.clock import Clock
-from bootstrap.rate_limits import RateLimiter
 from bootstrap.settings import IngressSettings
 from connectors.base import Registration
 from domain.errors import NotFound
-from topics.webhooks import RawWebhook
+from topics.message import RecordHeaders
+from topics.webhooks import raw_record_headers
 from webhook_ingress.directory import AccountDirectory
-from webhook_ingress.limits import InFlight
+from webhook_ingress.limits import CallbackRates, InFlight, peer_of
 from webhook_ingress.metrics import UNKNOWN_GATEWAY, IngressMetrics
 from webhook_ingress.publisher import NotAcknowledged, Publisher
 from webhook_ingress.request import (
@@ -39,6 +39,14 @@ RegistrationLookup = Callable[[str], Registration]
 BUSY_RETRY_SECONDS = 1
 BROKER_RETRY_SECONDS = 5
 START_RETRY_SECONDS = 5
+
+
+def new_delivery_id() -> str:
+    """Make a random UUID (version 4), in a third of the time that the standard library takes."""
+    digits = os.urandom(16).hex()
+    return (
+        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class CallbackEndpoint:
         registration_of: RegistrationLookup,
         publisher: Publisher,
         in_flight: InFlight,
-        limiter: RateLimiter,
+        rates: CallbackRates,
         metrics: IngressMetrics,
         clock: Clock,
     ) -> None:
@@ -71,7 +79,7 @@ class CallbackEndpoint:
         self._registration_of = registration_of
         self._publisher = publisher
         self._in_flight = in_flight
-        self._limiter = limiter
+        self._rates = rates
         self._metrics = metrics
         self._clock = clock
         self._doors: dict[str, Door] = {}
@@ -117,7 +125,7 @@ class CallbackEndpoint:
             gateway=registration.key,
             required_headers=registration.required_headers,
             answer=build_answer(told.status_code, told.body, told.content_type),
-            count_accepted=self._metrics.accepted(registration.key),
+            count_accepted=self._metrics.accepted(registration.key).count,
         )
         self._doors[gateway] = door
         return door
@@ -131,38 +139,40 @@ class CallbackEndpoint:
         require_headers(headers, door.required_headers)
         max_body_bytes = self._settings.max_body_bytes
         declared = declared_length(headers, max_body_bytes)
-        wait_seconds = self._limiter.take(door.gateway, account)
+        held_bytes = max_body_bytes if declared is None else declared
+        address = remote_address(scope)
+        peer = peer_of(address, headers, self._settings.trusted_proxies)
+        wait_seconds = self._rates.take(door.gateway, account, peer, declared)
         if wait_seconds:
             raise Refusal(429, "rate_limited", "too many callbacks at once", retry_after_seconds=wait_seconds)
-        held_bytes = max_body_bytes if declared is None else declared
         if not self._in_flight.admit(held_bytes):
             raise Refusal(503, "overloaded", "too many callbacks wait", retry_after_seconds=BUSY_RETRY_SECONDS)
         try:
             body = await read_body(receive, declared, max_body_bytes)
-            self._in_flight.shrink(held_bytes - len(body))
-            held_bytes = len(body)
+            if declared is None:
+                self._in_flight.shrink(held_bytes - len(body))
+                held_bytes = len(body)
+                self._rates.owe(door.gateway, account, peer, held_bytes)
             if not body and not scope["query_string"]:
                 raise Refusal(400, "malformed", "there is neither a body nor a query")
-            webhook = RawWebhook(
-                id=str(uuid.uuid4()),
-                gateway=door.gateway,
-                account=account,
-                path=request_target(scope),
-                remote_address=remote_address(scope),
-                received_at=received_at,
-                http_headers=headers,
-                body=body,
+            record_headers = raw_record_headers(
+                new_delivery_id(),
+                door.gateway,
+                account,
+                request_target(scope),
+                address,
+                received_at,
+                headers,
             )
-            await self._store(webhook, door)
+            await self._store(door, body, record_headers)
         finally:
             self._in_flight.release(held_bytes)
 
-    async def _store(self, webhook: RawWebhook, door: Door) -> None:
-        body = webhook.body
+    async def _store(self, door: Door, body: bytes, headers: RecordHeaders) -> None:
         key = sha256(body).hexdigest().encode()
         started = time.perf_counter()
         try:
-            await self._publisher.publish(key=key, value=body, headers=webhook.record_headers())
+            await self._publisher.publish(key=key, value=body, headers=headers)
         except NotAcknowledged as error:
             message = "the callback could not be stored in time"
             raise Refusal(503, error.code, message, retry_after_seconds=BROKER_RETRY_SECONDS) from error

@@ -1,14 +1,15 @@
 """Writes callbacks to Kafka and keeps a usable producer at hand: connects, reconnects, and replaces a broken one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from domain.errors import PaystreamError
 from topics.message import RecordHeaders
+from webhook_ingress.batches import Batches, Outcome, Producer
 
 RETRY_SECONDS = 0.5
 STOP_SECONDS = 3.0
@@ -22,22 +23,6 @@ class NotAcknowledged(PaystreamError):
     code = "not_acknowledged"
 
 
-class Producer(Protocol):
-    """The part of AIOKafkaProducer that is used here."""
-
-    async def start(self) -> None:
-        """Connect; raises KafkaError when no broker answers."""
-        ...
-
-    async def stop(self) -> None:
-        """Deliver what waits and disconnect."""
-        ...
-
-    async def send(self, topic: str, value: bytes, key: bytes, *, headers: RecordHeaders) -> Awaitable[object]:
-        """Queue a record, waiting while there is no room; the result is done when the broker has stored it."""
-        ...
-
-
 ProducerFactory = Callable[[], Producer]
 """Builds a producer that has not been started, inside the running loop."""
 
@@ -45,9 +30,34 @@ BrokerProbe = Callable[[Producer], Awaitable[bool]]
 """Asks the broker whether it is there and has the topic; bounded in time."""
 
 
-def partition_by_digest(key: bytes | None, partitions: Sequence[int], _available: Sequence[int]) -> int:
-    """Choose a partition from a key of hexadecimal digits that are already uniform, and so need no second hash."""
-    return partitions[int(key[:8], 16) % len(partitions)] if key else partitions[0]
+class Deadlines:
+    """Ends waiting that has lasted too long. Everybody waits equally long, so that one timer serves all in order."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._waiting: deque[tuple[float, Outcome]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, outcome: Outcome) -> None:
+        """See to it that the outcome is known in time."""
+        loop = outcome.get_loop()
+        deadline = loop.time() + self._timeout_seconds
+        self._waiting.append((deadline, outcome))
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        """End what is due, and sleep until the first that is still waited for is."""
+        self._timer = None
+        while self._waiting:
+            deadline, outcome = self._waiting[0]
+            loop = outcome.get_loop()
+            if not outcome.done():
+                if deadline > loop.time():
+                    self._timer = loop.call_at(deadline, self._expire)
+                    return
+                outcome.set_result(TimeoutError())
+            self._waiting.popleft()
 
 
 class Publisher:
@@ -69,9 +79,9 @@ class Publisher:
         self._build = build
         self._probe = probe
         self._topic = topic
-        self._timeout_seconds = acknowledge_timeout_seconds
+        self._deadlines = Deadlines(acknowledge_timeout_seconds)
         self._retry_seconds = retry_seconds
-        self._producer: Producer | None = None
+        self._batches: Batches | None = None
         self._broken = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
@@ -87,9 +97,9 @@ class Publisher:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.wait([self._supervisor])
-        if self._producer is not None:
-            self._retire(self._producer)
-            self._producer = None
+        if self._batches is not None:
+            self._retire(self._batches)
+            self._batches = None
         if self._retiring:
             _, unfinished = await asyncio.wait(self._retiring, timeout=STOP_SECONDS)
             for task in unfinished:
@@ -97,22 +107,25 @@ class Publisher:
 
     async def publish(self, *, key: bytes, value: bytes, headers: RecordHeaders) -> None:
         """Return when the broker has stored the record in all in-sync replicas; else raise NotAcknowledged."""
-        producer = self._producer
-        if producer is None:
+        batches = self._batches
+        if batches is None:
             raise NotAcknowledged("there is no connection to the broker")
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await (await producer.send(self._topic, value, key, headers=headers))
-        except TimeoutError as error:
+        outcome = batches.add(key=key, value=value, headers=headers)
+        self._deadlines.watch(outcome)
+        error = await outcome
+        if error is None:
+            if not self._acknowledging:
+                self._note(acknowledging=True, reason="")
+        elif isinstance(error, TimeoutError):
             self._note(acknowledging=False, reason="timeout")
             raise NotAcknowledged("the broker did not answer in time") from error
-        except KafkaError as error:
+        elif isinstance(error, KafkaError):
             self._note(acknowledging=False, reason=repr(error))
-            if producer is self._producer:
+            if batches is self._batches:
                 self._broken.set()
             raise NotAcknowledged("the broker refused the record") from error
-        if not self._acknowledging:
-            self._note(acknowledging=True, reason="")
+        else:
+            raise error
 
     def alive(self) -> bool:
         """Say whether it can still come to be ready by itself; when not, only a restart helps."""
@@ -120,13 +133,13 @@ class Publisher:
 
     async def ready(self) -> bool:
         """Say whether the broker answers right now and has the topic."""
-        producer = self._producer
-        return producer is not None and await self._probe(producer)
+        batches = self._batches
+        return batches is not None and await self._probe(batches.producer)
 
     async def _keep_connected(self) -> None:
         while True:
-            fresh = await self._connect()
-            old, self._producer = self._producer, fresh
+            fresh = Batches(await self._connect(), self._topic)
+            old, self._batches = self._batches, fresh
             if old is not None:
                 self._retire(old)
             # However often batches fail, producers are replaced at this pace and no faster.
@@ -150,8 +163,8 @@ class Publisher:
                 return producer
             await asyncio.sleep(self._retry_seconds)
 
-    def _retire(self, producer: Producer) -> None:
-        task = asyncio.create_task(producer.stop(), name="ingress-producer-retiring")
+    def _retire(self, batches: Batches) -> None:
+        task = asyncio.create_task(batches.close(), name="ingress-producer-retiring")
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 

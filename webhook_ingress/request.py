@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from connectors.base import Headers
 from domain.errors import PaystreamError
@@ -68,15 +68,10 @@ def declared_length(headers: Headers, max_body_bytes: int) -> int | None:
 
 async def read_body(receive: Receive, declared_bytes: int | None, max_body_bytes: int) -> bytes:
     """Read the body to its end, or up to the limit and no further. Raises Refusal and ClientGone."""
-    body, more = await _next_part(receive)
-    if more:
-        parts = [body]
-        size = len(body)
-        while more and size <= max_body_bytes:
-            part, more = await _next_part(receive)
-            parts.append(part)
-            size += len(part)
-        body = b"".join(parts)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.disconnect" or message.get("more_body", False):
+        body = await _read_rest(receive, message, max_body_bytes)
     if len(body) > max_body_bytes:
         raise _too_large(max_body_bytes)
     if declared_bytes is not None and declared_bytes != len(body):
@@ -84,11 +79,19 @@ async def read_body(receive: Receive, declared_bytes: int | None, max_body_bytes
     return body
 
 
-async def _next_part(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone("the client closed the connection")
-    return message.get("body", b""), message.get("more_body", False)
+async def _read_rest(receive: Receive, message: Message, max_body_bytes: int) -> bytes:
+    """Read on from a first message that was not the whole body."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the client closed the connection")
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if not message.get("more_body", False) or size > max_body_bytes:
+            return b"".join(parts)
+        message = await receive()
 
 
 def _too_large(max_body_bytes: int) -> Refusal:

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import resource
 import signal
 
 import uvicorn
@@ -17,6 +18,9 @@ ARRIVAL_SECONDS = 10.0
 MAX_CONNECTIONS = 10_000
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep idle connections, so that it is never we who close one they are about to use."""
+
+OTHER_FILES = 200
+"""Open files that are no client's connection: the broker's, the database's, libraries."""
 
 GRACE_SECONDS = 2
 
@@ -58,6 +62,21 @@ def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
         timeout_graceful_shutdown=math.ceil(ingress.acknowledge_timeout_seconds) + GRACE_SECONDS,
     )
     config.limits = ConnectionLimits(
-        max_header_bytes=ingress.max_header_bytes, arrival_seconds=ARRIVAL_SECONDS, max_connections=MAX_CONNECTIONS
+        max_header_bytes=ingress.max_header_bytes, arrival_seconds=ARRIVAL_SECONDS, max_connections=affordable()
     )
     return config
+
+
+def affordable() -> int:
+    """Return how many connections this process may have, having asked the system for as many as we want.
+
+    Without a file left for it, a connection could not even be turned away, and would wait in the system's queue.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(1, min(MAX_CONNECTIONS, soft - OTHER_FILES))

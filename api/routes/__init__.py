@@ -6,6 +6,7 @@ from api.routes import (
     api_keys,
     audit_log,
     available_methods,
+    bank_files,
     customers,
     disputes,
     gateways,
@@ -21,7 +22,9 @@ from api.routes import (
     payments,
     payout_batches,
     providers,
+    reconciliation,
     refunds,
+    settlement_rules,
     webhooks,
 )
 
@@ -38,6 +41,9 @@ ROUTERS = (
     gateways.ROUTER,
     payment_options.ROUTER,
     payout_batches.ROUTER,
+    bank_files.ROUTER,
+    settlement_rules.ROUTER,
+    reconciliation.ROUTER,
     ledger.ROUTER,
     webhooks.ROUTER,
     api_keys.ROUTER,

@@ -1,29 +1,19 @@
 """Accounts: those that a key is for, and new ones."""
 
-from typing import Annotated, Any
+from fastapi import Response
 
-from fastapi import Depends, Request, Response
-
-from api.authentication import CallerDependency, ContextDependency, caller_of, requires
+from api.authentication import CallerDependency, ContextDependency
+from api.operators import OPERATORS
 from api.pagination import Page, page_of
 from api.route import router
 from api.schemas.accounts import AccountResponse, CreateAccountRequest, account_response
-from domain.errors import Forbidden, Refused
+from domain.errors import Refused
 from services.accounts import create_account as open_account
 from services.accounts import find_accounts, get_account
-from services.api_keys import Scope
 from storage.accounts import Account
 from topics.message import Name
 
 ROUTER = router("accounts")
-
-
-def _operators_only(request: Request, _: Annotated[None, Depends(requires(Scope.ADMIN))]) -> None:
-    if caller_of(request).key.kind != "operator":
-        raise Forbidden("only an operator's key may create accounts", code="operator_key_needed")
-
-
-OPERATORS: list[Any] = [Depends(_operators_only)]
 
 
 @ROUTER.get("/accounts")

@@ -11,21 +11,34 @@ from api.problems import problem_responses
 from api.route import router
 from api.schemas.filters import Moment, TextFilter
 from api.schemas.webhooks import (
+    DeadLetterBatchResponse,
     DeadLetterResponse,
     DeadLetterTopic,
+    DiscardDeadLettersRequest,
     DiscardRequest,
     Offset,
     Partition,
     ReceivedWebhookResponse,
     RejectedWebhookResponse,
+    RetryDeadLettersRequest,
+    dead_letter_batch_response,
     dead_letter_response,
     received_webhook_response,
     rejected_webhook_response,
+    selected,
 )
-from api.tail_cursor import DEFAULT_TAIL_LIMIT, TailCursor, TailLimit, read_tail_cursor, tail_page
+from api.tail_cursor import (
+    DEFAULT_TAIL_LIMIT,
+    TailCursor,
+    TailLimit,
+    read_tail_cursor,
+    tail_page,
+    write_tail_cursor,
+)
 from domain.errors import Unavailable
 from domain.facts import FactKind
 from services.api_keys import Scope
+from services.dead_letter_batches import Decider, decide_page, discarding, retrying
 from services.dead_letters import Access, DeadLetterDesk, ParkedFilter
 from services.parked_records import Place, dead_letter_topic
 from services.webhook_queries import find_received
@@ -124,6 +137,26 @@ async def list_dead_letters(
     return tail_page([dead_letter_response(parked) for parked in found.items], found.edges)
 
 
+@ROUTER.post("/webhooks/dead-letters/retry", dependencies=DECIDES, responses=NO_BROKER)
+async def retry_dead_letters(
+    body: RetryDeadLettersRequest, caller: CallerDependency, context: ContextDependency
+) -> DeadLetterBatchResponse:
+    """Put back the undecided dead letters of a selection, the newest first and a bounded number; each once."""
+    desk = _desk(context)
+    decider = Decider() if body.dry_run else retrying(desk, actor=caller.actor, request_id=caller.request_id)
+    return await _decide_page(desk, body, decider, caller, context)
+
+
+@ROUTER.post("/webhooks/dead-letters/discard", dependencies=DECIDES, responses=NO_BROKER)
+async def discard_dead_letters(
+    body: DiscardDeadLettersRequest, caller: CallerDependency, context: ContextDependency
+) -> DeadLetterBatchResponse:
+    """Record of the undecided dead letters of a selection that nothing more will be done about them, and why."""
+    desk = _desk(context)
+    decider = discarding(desk, body.reason, actor=caller.actor, request_id=caller.request_id)
+    return await _decide_page(desk, body, Decider() if body.dry_run else decider, caller, context)
+
+
 @ROUTER.get("/webhooks/dead-letters/{topic}/{partition}/{offset}", responses=NO_BROKER)
 async def read_dead_letter(
     topic: DeadLetterTopic, partition: Partition, offset: Offset, caller: CallerDependency, context: ContextDependency
@@ -160,6 +193,16 @@ async def discard_dead_letter(
         _access(caller, context), place, body.reason, actor=caller.actor, request_id=caller.request_id
     )
     return dead_letter_response(parked)
+
+
+async def _decide_page(
+    desk: DeadLetterDesk, body: RetryDeadLettersRequest, decider: Decider, caller: Caller, context: ApiContext
+) -> DeadLetterBatchResponse:
+    topic, edges = body.selection.topic, read_tail_cursor(body.cursor)
+    topics = DEAD_LETTERS if topic is None else (dead_letter_topic(topic),)
+    wanted, access = selected(body.selection), _access(caller, context)
+    page = await decide_page(desk, access, topics, wanted, decider, limit=body.limit, edges=edges)
+    return dead_letter_batch_response(page, body.cursor if page.stopped else write_tail_cursor(page.edges))
 
 
 def _desk(context: ApiContext) -> DeadLetterDesk:

@@ -9,6 +9,7 @@ from api.pagination import Page
 from api.schemas.base import AmountRequest, OptionalAmountRequest, RequestModel, ResponseModel, decimal_of
 from api.schemas.movements import DisputeResponse, RefundResponse
 from api.schemas.payment_history import EventResponse, TimelineResponse
+from domain.fees import BASIS
 from domain.payment import Status
 from storage.payments import PaymentRecord
 from topics.commands import CommandResult
@@ -29,10 +30,19 @@ PaymentId = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,255}$", examples=["pay
 
 
 class SplitRequest(RequestModel):
-    """A partner's part of a payment, in minor units; what is left over is the account's own."""
+    """A partner's part of a payment: an amount, or a share of the whole. What is left over is the account's own."""
 
     recipient_id: SafeName
-    amount_minor: PositiveMinor
+    amount_minor: PositiveMinor | None = Field(default=None, description="In minor units.", examples=[300])
+    share_basis_points: Annotated[int, Field(strict=True, gt=0, le=BASIS)] | None = Field(
+        default=None, description="Of the payment's amount, instead of `amount_minor`; 10000 is all of it."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.amount_minor is None) == (self.share_basis_points is None):
+            raise ValueError("give `amount_minor` or `share_basis_points`, and not both")
+        return self
 
 
 class NewPaymentRequest(AmountRequest):

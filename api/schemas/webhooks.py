@@ -6,15 +6,23 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from api.schemas.base import RequestModel, ResponseModel
+from api.schemas.filters import UtcDatetime
 from domain.facts import FactKind
-from services.dead_letters import Parked
+from services.dead_letter_batches import PAGE_SIZE, BatchPage, OutcomeKind
+from services.dead_letters import Parked, ParkedFilter
 from storage.dead_letters import DecisionKind
 from storage.inbox import Disposition
 from storage.inbox_list import ReceivedFact
 from topics.catalog import DEAD_LETTERS
+from topics.message import Name
 from topics.safe_text import SafeText
 
 DISCARD_EXAMPLE: dict[str, JsonValue] = {"reason": "a test of the gateway's, for a shop that is closed"}
+SELECTION_EXAMPLE: dict[str, JsonValue] = {
+    "selection": {"topic": DEAD_LETTERS[0].name, "reason": "MalformedPayload", "parked_from": "2026-01-02T03:04:05Z"},
+    "dry_run": True,
+}
+NO_NUL = r"^[^\x00]*$"
 
 DeadLetterTopic = Annotated[
     str,
@@ -114,6 +122,86 @@ class DiscardRequest(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [DISCARD_EXAMPLE]})
 
     reason: Annotated[SafeText, Field(min_length=1)]
+
+
+class DeadLetterSelection(RequestModel):
+    """Which dead letters are meant: undecided ones that are as all of this says."""
+
+    topic: DeadLetterTopic | None = None
+    reason: Annotated[str, Field(max_length=255, pattern=NO_NUL)] | None = Field(
+        default=None, description="The error, as the list names it.", examples=["MalformedPayload"]
+    )
+    gateway: Name | None = None
+    parked_from: UtcDatetime | None = None
+    parked_before: UtcDatetime | None = None
+    unattributed: bool = Field(default=False, description="Those that belong to no account, instead; for operators.")
+
+
+class RetryDeadLettersRequest(RequestModel):
+    """Many dead letters that are to be put back, a bounded number at a time."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SELECTION_EXAMPLE]})
+
+    selection: DeadLetterSelection = DeadLetterSelection()
+    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE)] = PAGE_SIZE
+    cursor: Annotated[str, Field(max_length=4_000)] | None = Field(
+        default=None, description="`next_cursor` of the answer before."
+    )
+    dry_run: bool = Field(default=False, description="Say which ones they are, and decide nothing.")
+
+
+class DiscardDeadLettersRequest(RetryDeadLettersRequest):
+    """Many dead letters about which nothing more is to be done, and why."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SELECTION_EXAMPLE | DISCARD_EXAMPLE]})
+
+    reason: Annotated[SafeText, Field(min_length=1)]
+
+
+class DeadLetterOutcomeResponse(ResponseModel):
+    """What became of one dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    outcome: OutcomeKind
+    message: str
+
+
+class DeadLetterBatchResponse(ResponseModel):
+    """What became of many dead letters. There may be more where `has_more` says so, also after none at all."""
+
+    object: Literal["dead_letter_batch"] = "dead_letter_batch"
+    counts: dict[OutcomeKind, int] = Field(description="How many had each outcome; outcomes of none are absent.")
+    outcomes: list[DeadLetterOutcomeResponse]
+    stopped: str | None = Field(description="Why the rest was not tried; the same request again goes on.")
+    has_more: bool
+    next_cursor: str | None
+
+
+def selected(selection: DeadLetterSelection) -> ParkedFilter:
+    """What a selection asks for."""
+    return ParkedFilter(**selection.model_dump(exclude={"topic"}))
+
+
+def dead_letter_batch_response(page: BatchPage, next_cursor: str | None) -> DeadLetterBatchResponse:
+    """Show what became of many dead letters."""
+    return DeadLetterBatchResponse(
+        counts=dict(page.counts),
+        outcomes=[
+            DeadLetterOutcomeResponse(
+                topic=one.place.topic,
+                partition=one.place.partition,
+                offset=one.place.offset,
+                outcome=one.kind,
+                message=one.message,
+            )
+            for one in page.outcomes
+        ],
+        stopped=page.stopped,
+        has_more=next_cursor is not None or page.stopped is not None,
+        next_cursor=next_cursor,
+    )
 
 
 def received_webhook_response(fact: ReceivedFact) -> ReceivedWebhookResponse:

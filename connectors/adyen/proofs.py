@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from connectors.adyen.registration import AdyenCredentials
 from connectors.base import Callback, only_header
-from connectors.callback_proofs import is_one_of, require_header
+from connectors.callback_proofs import LONGEST_UNPROVEN_BYTES, is_one_of, require_header
 from connectors.payloads import Payload, as_object, parse_object, part_of
 from domain.errors import MalformedPayload, VerificationFailed
 
@@ -44,6 +44,9 @@ class CallbackProof:
         if not self._item_keys:
             raise VerificationFailed("no HMAC key is set for Adyen", code="secret_missing")
         self._check_login(callback)
+        if len(callback.body) > LONGEST_UNPROVEN_BYTES:
+            # Items are read before they are proven, so what is longer than any of them is first proven as a whole.
+            self._check_whole(callback)
         body = _read(callback.body)
         items = None if body is None else body.get(ITEMS)
         if body is not None and isinstance(items, list) and items:

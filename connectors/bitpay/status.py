@@ -119,7 +119,7 @@ def facts_of_refund(refund: Payload, invoice: Payload, source: Source) -> list[F
     """Return what a refund says, and nothing for one that BitPay made of itself. `invoice` may be empty."""
     kind = map_status("refund", str(refund.get("status")))
     refund_id, invoice_id = require_identifier(refund, "id"), require_identifier(refund, "invoice")
-    if kind is None or refund.get("type") in OWN_REFUNDS:
+    if kind is None or str(refund.get("type")) in OWN_REFUNDS:
         return []
     money = read_number(refund.get("amount"), refund.get("currency"))
     happened = refund.get("requestDate")
@@ -134,7 +134,7 @@ def explain_invoice(invoice: Payload) -> str:
 
 def explain_refund(refund: Payload) -> str:
     """Say in words why a refund says nothing about its payment."""
-    if refund.get("type") in OWN_REFUNDS:
+    if str(refund.get("type")) in OWN_REFUNDS:
         return f"BitPay itself gives this back ({refund['type']}); it was never captured"
     status = str(refund.get("status"))
     return "the refund is a preview" if status == "preview" else unmapped_status(status)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from connectors.base import Callback
-from connectors.callback_proofs import usable_secrets
+from connectors.callback_proofs import refuse_long, usable_secrets
 from connectors.pesopay.answers import MOST_FIELDS, Record
 from connectors.pesopay.hashes import is_hashed
 from connectors.pesopay.orders import PayType, pay_type_of
@@ -32,6 +32,7 @@ def verify_datafeed(callback: Callback, secrets: Sequence[str], function: HashFu
     Raises VerificationFailed with the code `secret_missing`, `signature_missing` or `signature_invalid`.
     """
     usable = usable_secrets(secrets, "secure hash secret", "PesoPay")
+    refuse_long(callback, "PesoPay")
     fields = _fields_of(callback.body)
     times = Counter(name for name, _ in fields)
     told = dict(fields)

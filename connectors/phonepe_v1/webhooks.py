@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Sequence
 
 from connectors.base import Callback
-from connectors.callback_proofs import require_header
+from connectors.callback_proofs import refuse_long, require_header
 from connectors.payloads import Payload, as_object, numbered, parse_object, require_identifier, unmapped_status
 from connectors.phonepe_v1.checksums import HEADER, Salt, is_signed
 from connectors.phonepe_v1.status import Source, entity_of, facts_of_transaction, is_known
@@ -25,6 +25,7 @@ def verify_checksum(callback: Callback, salts: Sequence[Salt]) -> str:
     if not salts or salts[0].is_empty:
         raise VerificationFailed("no salt key is set for PhonePe", code="secret_missing")
     told = require_header(callback, HEADER.lower())
+    refuse_long(callback, "PhonePe")
     response = _response_in(callback)
     usable = [salt for salt in salts if not salt.is_empty]
     if response is None or not is_signed(response, told, usable):
@@ -55,7 +56,8 @@ def _response_in(callback: Callback) -> str | None:
         response = parse_object(callback.body).get("response")
     except MalformedPayload:
         return None
-    return response if isinstance(response, str) else None
+    # It is Base64, so whatever is not ASCII cannot be genuine; halves of characters could not even be hashed.
+    return response if isinstance(response, str) and response.isascii() else None
 
 
 def _decoded(response: str) -> Payload:

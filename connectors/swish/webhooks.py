@@ -7,7 +7,7 @@ proves which request a callback is about, not what has become of it: so the requ
 from collections.abc import Sequence
 
 from connectors.base import Callback
-from connectors.callback_proofs import is_one_of, require_header, usable_secrets
+from connectors.callback_proofs import is_one_of, refuse_long, require_header, usable_secrets
 from connectors.payloads import Payload, parse_object, require_identifier
 from connectors.swish.names import callback_identifier
 from domain.errors import VerificationFailed
@@ -23,6 +23,7 @@ def verify_identifier(callback: Callback, secrets: Sequence[str]) -> Payload:
     """
     usable = usable_secrets(secrets, "callback secret", "Swish")
     told = require_header(callback, IDENTIFIER_HEADER)
+    refuse_long(callback, "Swish")
     item = parse_object(callback.body)
     instruction = require_identifier(item, "id")
     if not is_one_of(told, (callback_identifier(secret, instruction) for secret in usable)):

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact
-from services.apply_events import as_recorded, conflict_event_id
 from services.audit.dead_letters import dead_letter_positions
 from services.audit.report import CheckName, CheckResult, Findings
 from services.audit.topic_reader import Position, TopicRecord, Topics, position_in
+from services.recorded_facts import as_recorded, conflict_event_id
 from storage.inbox import FactKey, key_of
 from topics.catalog import GATEWAY_EVENTS, RAW_WEBHOOKS, REJECTED_WEBHOOKS
 from topics.gateway_events import GatewayEvent

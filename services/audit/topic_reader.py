@@ -83,6 +83,15 @@ class TopicReader:
         found = self._ranges[self._prefix + spec.name]
         return {partition.partition: whole for partition, whole in sorted(found.items())}
 
+    async def offsets_at(self, spec: TopicSpec, moment: datetime) -> Mapping[int, int]:
+        """For each partition the offset of the first record that is not older than a moment; its end without one."""
+        partitions = self._ranges[self._prefix + spec.name]
+        found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, int(moment.timestamp() * 1_000)))
+        return {
+            partition.partition: end if found.get(partition) is None else min(max(first, found[partition].offset), end)
+            for partition, (first, end) in partitions.items()
+        }
+
     async def chunks(self, spec: TopicSpec, within: Ranges | None = None) -> AsyncIterator[list[TopicRecord]]:
         """Yield a topic's records, or those of some ranges; raises KafkaTimeoutError when the broker stops answering.
 

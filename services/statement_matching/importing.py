@@ -99,6 +99,12 @@ async def import_statement(
     return ImportedStatement(replace(report, new_line_count=added), is_new=True)
 
 
+async def find_statements(database: Database, account: str) -> list[StatementReport]:
+    """Return what an account has imported, the newest first and at most a thousand files."""
+    async with database.transaction() as transaction:
+        return await Statements(transaction.connection).reports(account)
+
+
 def read_lines(
     content: bytes, side: Side, report_format: ReportFormat, mapping: Mapping[str, Any] | None = None
 ) -> list[StatementLine]:

@@ -122,7 +122,9 @@ def test_a_proven_capture_that_lacks_something_is_malformed(change: dict[str, ob
         connector().parse_callback(signed({"code": "PAYMENT_SUCCESS", "data": {**transaction, **change}}))
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff", b"{}", b'{"response":7}', b"[]", b'{"response":["a"]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"{}", b'{"response":7}', b"[]", b'{"response":["a"]}', b'{"response":"\\ud800"}']
+)
 def test_a_body_without_a_response_proves_nothing(body: bytes) -> None:
     with pytest.raises(VerificationFailed) as refusal:
         connector().parse_callback(CASES.callback(Delivery(body=body, headers=(("x-verify", OF_RESPONSE),))))

@@ -16,6 +16,8 @@ from api.routes import ROUTERS
 from domain.facts import FactKind
 from services.api_keys import Scope
 from services.apply_events import apply_events
+from storage.bank_files import BankFileRow, BankFiles, file_context
+from storage.sealing import KeyRing
 from storage.unit_of_work import Database
 from tests.integration.api.configured import STRIPE
 from tests.integration.api.conftest import Api, payment
@@ -35,6 +37,9 @@ UNKNOWN = {
     "payment_id": "pay_00000000000000000000000000000000",
     "payout_batch_id": "00000000-0000-4000-8000-000000000001",
     "transaction_id": "00000000-0000-4000-8000-000000000001",
+    "bank_file_id": "00000000-0000-4000-8000-000000000001",
+    "break_id": "00000000-0000-4000-8000-000000000001",
+    "currency": "USD",
     "account": "nobody",
 }
 """Ids of the right shape that nobody has."""
@@ -67,9 +72,30 @@ BODIES: dict[str, dict[str, Any]] = {
         "resource_type": "order",
         "resource_id": "o1",
     },
+    "set_settlement_schedule": {"cadence": "hourly"},
+    "add_settlement_fees": {"basis_points": 1},
+    "set_settlement_reserve": {"basis_points": 1, "days": 1},
+    "set_settlement_thresholds": {"minimum_payout_minor": 1},
+    "cancel_bank_file": {"reason": "taken"},
+    "resolve_reconciliation_break": {"reason": "taken"},
     "save_payment_method": {"gateway": TESTGATE, "token": "pm_card"},
 }
 """Bodies of the operations whose path names something."""
+
+FOR_OPERATORS = frozenset({"resolve_reconciliation_break"})
+"""Operations on something that only operators' keys may do: the walk takes one of the other account."""
+
+NAMED_IN_LISTS = (
+    "payment_id",
+    "refund_id",
+    "dispute_id",
+    "payout_batch_id",
+    "bank_file_id",
+    "break_id",
+    "mandate_id",
+    "api_key_id",
+)
+"""Ids that lists show to whom they belong."""
 
 CREATES_ITS_OWN = frozenset({"save_payment_method"})
 """A customer id is the merchant's own name: the same name in another account is somebody else, and may be used."""
@@ -121,6 +147,7 @@ async def owned(api: Api, database: Database, acme: httpx.AsyncClient) -> dict[s
     broker.put(REJECTED_WEBHOOKS, MARK.encode(), partition=0, key=b"k", headers=[("ps_account", "acme")])
     broker.put(dead, b'{"command": {"account": "acme"}}', partition=0, key=b"k", headers=[("ps_dlq_topic", "c")])
     key = await api.key("acme")
+    batch_id = await _batch(database)
     return {
         "account": "acme",
         "gateway": "stripe",
@@ -129,7 +156,10 @@ async def owned(api: Api, database: Database, acme: httpx.AsyncClient) -> dict[s
         "refund_id": refund["id"],
         "dispute_id": dispute["id"],
         "transaction_id": transaction["id"],
-        "payout_batch_id": await _batch(database),
+        "payout_batch_id": batch_id,
+        "bank_file_id": await _bank_file(database, api.context.ring, batch_id),
+        "break_id": await _break(database),
+        "currency": "USD",
         "mandate_id": mandate["id"],
         "customer_id": MARK,
         "payment_method_id": method["id"],
@@ -155,6 +185,38 @@ async def _batch(database: Database) -> str:
             {"id": batch_id},
         )
     return batch_id
+
+
+async def _bank_file(database: Database, ring: KeyRing, batch_id: str) -> str:
+    file_id = uuid.uuid4()
+    row = BankFileRow(
+        id=file_id,
+        account="acme",
+        format="csv",
+        digest=b"d" * 32,
+        transfer_count=1,
+        totals={"USD": 10},
+        execution_date=NOW.date(),
+        sealed=ring.seal(MARK.encode(), file_context("acme", file_id)),
+        created_by=MARK,
+        created_at=NOW,
+    )
+    async with database.transaction() as transaction:
+        await BankFiles(transaction.connection).insert(row, [(uuid.UUID(batch_id), 10, "USD")])
+    return str(file_id)
+
+
+async def _break(database: Database) -> str:
+    break_id = str(uuid.uuid4())
+    async with database.transaction() as transaction:
+        await transaction.connection.execute(
+            text(
+                "insert into reconciliation_breaks (id, account, stage, kind, currency, detail, items, occurred_at,"
+                " opened_at) values (:id, 'acme', 'payout', 'missing_there', 'USD', :detail, '{}', now(), now())"
+            ),
+            {"id": break_id, "detail": MARK},
+        )
+    return break_id
 
 
 async def everything_of_acme(database: Database) -> list[tuple[object, ...]]:
@@ -205,6 +267,7 @@ async def test_another_accounts_things_are_not_there(
     api: Api, database: Database, owned: dict[str, str], rival: httpx.AsyncClient
 ) -> None:
     """The same words for what is another's and for what does not exist; and nothing of the other has changed."""
+    operator = api.client(await api.key("rival", kind="operator"))
     before = await everything_of_acme(database)
     unknown = {
         name: UNKNOWN.get(name, value[:-1] + ("x" if value[-1] != "x" else "y")) for name, value in owned.items()
@@ -214,11 +277,12 @@ async def test_another_accounts_things_are_not_there(
     for operation in operations():
         if "{" not in operation.path or operation.name in ABOUT_NOBODY | CREATES_ITS_OWN:
             continue
-        foreign = await call(rival, operation, owned)
+        client = operator if operation.name in FOR_OPERATORS else rival
+        foreign = await call(client, operation, owned)
         if operation.name == "list_payment_methods":
             assert (foreign.status_code, foreign.json()["data"]) == (200, []), operation.name
         else:
-            missing = await call(rival, operation, unknown)
+            missing = await call(client, operation, unknown)
             assert (foreign.status_code, missing.status_code) == (404, 404), (
                 operation.name,
                 foreign.text,
@@ -240,7 +304,7 @@ async def test_no_list_shows_what_is_anothers(owned: dict[str, str], rival: http
         answer = await rival.get(operation.path, params=query if "available" in operation.path else {})
         assert answer.status_code == 200, (operation.name, answer.text)
         assert MARK not in answer.text, operation.name
-        for name in ("payment_id", "refund_id", "dispute_id", "payout_batch_id", "mandate_id", "api_key_id"):
+        for name in NAMED_IN_LISTS:
             assert owned[name] not in answer.text, (operation.name, name)
 
 

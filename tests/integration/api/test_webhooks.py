@@ -20,10 +20,12 @@ BODY = b'{"id": "evt_secret_body"}'
 DEAD_COMMANDS, DEAD_RAW = dead_letter(COMMANDS), dead_letter(RAW_WEBHOOKS)
 REJECTED, DEAD = "/v1/webhooks/rejected", "/v1/webhooks/dead-letters"
 READS = (REJECTED, DEAD, f"{DEAD}/{DEAD_RAW.name}/0/0")
-WRITES = (
+WRITES: tuple[tuple[str, dict[str, str] | None], ...] = (
     (f"{REJECTED}/0/0/replay", None),
     (f"{DEAD}/{DEAD_RAW.name}/0/0/retry", None),
     (f"{DEAD}/{DEAD_RAW.name}/0/0/discard", {"reason": "x"}),
+    (f"{DEAD}/retry", {}),
+    (f"{DEAD}/discard", {"reason": "x"}),
 )
 
 

@@ -112,6 +112,39 @@ async def test_a_dead_letter_is_given_up_with_a_reason() -> None:
     assert (shown["decision"]["kind"], shown["decision"]["reason"]) == ("discarded", "a test")
 
 
+async def test_many_are_retried_by_what_they_have_in_common(broker: KafkaBroker, database: Database) -> None:
+    dry = await invoke("retry-many", "--by", "mia", "--dry-run")
+    own = await invoke("retry-many", "--by", "mia", "--account", "demo", "--topic", DEAD.name)
+    none = await invoke("retry-many", "--by", "mia", "--error", "Odd")
+    early = await invoke("retry-many", "--by", "mia", "--until", "2026-01-01T00:00:00Z")
+    rest = await invoke("retry-many", "--by", "mia", "--error", "[bold]Odd[/bold]", "--since", "2026-01-01")
+    rejected = await invoke("retry-many", "--by", "mia", "--topic", REJECTED_WEBHOOKS.name, "--gateway", "stripe")
+
+    assert (dry.exit_code, dry.stdout) == (0, "2 matched\n")
+    assert (own.stdout, none.stdout, early.stdout) == ("1 retried\n", *["No record was decided about.\n"] * 2)
+    assert (rest.stdout, rejected.stdout) == ("1 retried\n", "1 retried\n")
+    assert len(await records(broker, COMMANDS)) == 2
+    assert len(await records(broker, RAW_WEBHOOKS)) == 1
+    decided = await rows(database, "select decision, count(*) from dead_letter_decisions group by 1 order by 1")
+    assert decided == [("replayed", 1), ("retried", 2)]
+
+
+async def test_many_are_discarded_up_to_a_limit(broker: KafkaBroker, database: Database) -> None:
+    first = await invoke("discard-many", "--by", "mia", "--reason", "a load test", "--limit", "1")
+    rest = await invoke("discard-many", "--by", "mia", "--reason", "a load test")
+    without = await invoke("discard-many", "--by", "mia", "--reason", " ")
+    not_dead = await invoke("discard-many", "--by", "mia", "--reason", "x", "--topic", REJECTED_WEBHOOKS.name)
+
+    assert (first.stdout, first.stderr) == ("1 discarded\n", "There may be more: the limit was reached.\n")
+    assert rest.stdout == "1 discarded\n"
+    assert (without.exit_code, "say why" in without.stderr) == (1, True)
+    assert (not_dead.exit_code, "there are no dead letters on" in not_dead.stderr) == (1, True)
+    assert await rows(database, "select distinct decision, reason from dead_letter_decisions") == [
+        ("discarded", "a load test")
+    ]
+    assert await records(broker, COMMANDS) == []
+
+
 @pytest.mark.usefixtures("broker")
 @pytest.mark.parametrize(
     ("arguments", "said"),

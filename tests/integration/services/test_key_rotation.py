@@ -8,9 +8,21 @@ import pytest
 from domain.errors import InvariantViolated
 from services.accounts import load_credentials, rotate_keys, seal_credentials, set_credentials
 from services.accounts import parse_credentials as parsed
+from services.bank_accounts import open_debtor_account, open_recipient_account
+from services.bank_files.export import export_bank_file, read_bank_file
+from services.bank_files.formats import BankFileFormat
 from storage.api_answers import answer_context
 from storage.sealing import KeyRing
 from storage.unit_of_work import Database
+from tests.integration.services.banking import (
+    AFTER,
+    CREDITOR,
+    DEBTOR,
+    TENANT,
+    capture,
+    make_batch,
+    open_bank_accounts,
+)
 from tests.integration.services.books import open_account, rows
 from tests.integration.services.waiting import until_somebody_waits
 
@@ -117,3 +129,29 @@ async def test_what_was_done_stays_done_when_a_key_is_missing(database: Database
     everything = KeyRing(KEYS, "key2")
     assert await rotate_keys(database, everything, batch_size=2) == 2
     assert await secret_key(database, NEW, names[3]) == "sk_foreign"
+
+
+async def test_one_rotation_is_for_bank_accounts_and_bank_files_too(database: Database) -> None:
+    await accounts(database, 1)
+    await open_account(database)
+    await open_bank_accounts(database, OLD)
+    await capture(database, 1)
+    batch_id = await make_batch(database, 1)
+    made = await export_bank_file(
+        database,
+        OLD,
+        "demo",
+        [batch_id],
+        BankFileFormat.CSV,
+        execution_date=AFTER.date(),
+        actor="cfo",
+        request_id="r",
+        now=AFTER,
+    )
+
+    assert await rotate_keys(database, BOTH, batch_size=1) == 4
+    assert await rotate_keys(database, BOTH, batch_size=1) == 0
+    assert (await read_bank_file(database, NEW, "demo", made.row.id)).content == made.content
+    async with database.transaction() as transaction:
+        assert await open_recipient_account(transaction, NEW, TENANT) == CREDITOR
+        assert await open_debtor_account(transaction, NEW, "demo", "USD") == DEBTOR

@@ -106,8 +106,10 @@ async def test_two_approvals_are_by_two_people(database: Database, batch_id: uui
     async with database.transaction() as transaction:
         await transaction.connection.execute(text("update payout_batches set required_approvals = 2"))
     assert (await approve(database, batch_id, "ann")).status is BatchStatus.DRAFT
-    with pytest.raises(OperationNotAllowed):
-        await approve(database, batch_id, "ann")
+    for same in ("ann", "Ann ", " ANN", "Settlement-Agent", " "):
+        with pytest.raises(OperationNotAllowed) as refusal:
+            await approve(database, batch_id, same)
+        assert refusal.value.code == "four_eyes"
     assert (await approve(database, batch_id, "bob")).status is BatchStatus.APPROVED
 
 
@@ -156,3 +158,18 @@ async def test_the_books_hold_after_every_step(database: Database, batch_id: uui
         await transaction.connection.execute(text("delete from outbox"))
     report = await audit_database(database)
     assert report.holds, report.to_json()
+
+
+async def test_a_large_batch_is_read_with_its_first_payments(
+    database: Database, batch_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.payouts.LISTED_PAYMENTS", 1)
+    await fail(database, batch_id)
+    await open_payment(database, "p0", reference="pi_0")
+    names = {"provider_reference": "pi_0", "movement_reference": "ch_0"}
+    await apply_events(database, received(fact("evt_0", FactKind.CAPTURED, **names)), NOW)
+    await next_batch(database, AFTER + timedelta(hours=3))
+    following = await get_payout(database, "demo", await next_batch(database, AFTER + timedelta(hours=5)))
+
+    assert following.totals.payment_ids == ("p0",)
+    assert following.payment_count == 2

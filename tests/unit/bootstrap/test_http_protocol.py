@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -18,10 +19,15 @@ LIMITS = ConnectionLimits(max_header_bytes=2_000, arrival_seconds=0.3, max_conne
 
 
 class Application:
-    """Reads a body and tells its length; with `hasty`, answers without reading."""
+    """Reads a body and tells its length, or answers what it is given; it can be `hasty` and not read, or wait."""
 
-    def __init__(self, *, hasty: bool = False) -> None:
+    def __init__(self, *, hasty: bool = False, waits: bool = False, answer: bytes | None = None) -> None:
         self.hasty = hasty
+        self.answer = answer
+        self.waiting = 0
+        self.may_answer = asyncio.Event()
+        if not waits:
+            self.may_answer.set()
         self.bodies: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +39,9 @@ class Application:
             body += message["body"]
             more = message["more_body"]
         self.bodies.append(body)
-        told = str(len(body)).encode()
+        self.waiting += 1
+        await self.may_answer.wait()
+        told = str(len(body)).encode() if self.answer is None else self.answer
         headers = [(b"content-length", str(len(told)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
@@ -197,11 +205,48 @@ async def test_a_request_that_offers_another_protocol_is_refused_rather_than_rea
     assert application.bodies == []
 
 
-async def test_one_connection_too_many_is_closed() -> None:
-    async with listening(Application()) as listener:
-        kept = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(LIMITS.max_connections)]
+async def test_for_one_connection_too_many_another_is_closed_that_nobody_uses() -> None:
+    async with listening(Application(), replace(LIMITS, arrival_seconds=60)) as listener:
+        unused = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(LIMITS.max_connections)]
         await until(lambda: len(listener.state.connections) == LIMITS.max_connections)
+        assert (await listener.ask(post(2, "connection: close") + b"ab")).startswith(b"HTTP/1.1 200")
+        await until(lambda: len(listener.state.connections) == LIMITS.max_connections - 1)
+        for _, writer in unused:
+            writer.close()
+
+
+async def test_a_connection_that_is_being_answered_is_not_closed_for_another() -> None:
+    application = Application(waits=True)
+    async with listening(application) as listener:
+        busy = [asyncio.create_task(listener.ask(post(0, "connection: close"))) for _ in range(LIMITS.max_connections)]
+        await until(lambda: application.waiting == LIMITS.max_connections)
         async with asyncio.timeout(LIMITS.arrival_seconds / 2):
             assert await listener.ask() == b""
-        for _, writer in kept:
-            writer.close()
+        application.may_answer.set()
+        assert all([(await answer).startswith(b"HTTP/1.1 200") for answer in busy])
+
+
+async def test_a_client_that_does_not_read_its_answers_is_cut_off() -> None:
+    async with listening(Application(answer=b"x" * 1_000_000)) as listener:
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.port, limit=1_000)
+        writer.write(post(0) * 20)
+        await until(lambda: len(listener.state.connections) == 1)
+        await until(lambda: not listener.state.connections)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [b"no request at all\r\n\r\n", post(0) + b"\x00\x00\r\n\r\n", post(0, "padding: " + "x" * 3_000), post(0)[:-9]],
+)
+async def test_a_refusal_is_never_taken_for_the_answer_to_an_earlier_request(behind: bytes) -> None:
+    application = Application(waits=True)
+    async with listening(application) as listener:
+        asking = asyncio.create_task(listener.ask(post(2) + b"ab" + behind))
+        await until(lambda: application.waiting == 1)
+        await asyncio.sleep(2 * LIMITS.arrival_seconds)
+        application.may_answer.set()
+        assert (await asking).startswith(b"HTTP/1.1 200")
+        assert application.bodies[0] == b"ab"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import ValidationError
 
 from domain.errors import InvalidInput
 from domain.payment import Split
@@ -41,6 +42,44 @@ def test_partners_first_and_the_rest_for_the_tenant() -> None:
     )
 
 
+def shared(recipient_id: str, basis_points: int) -> SplitPart:
+    return SplitPart(recipient_type="partner", recipient_id=recipient_id, share_basis_points=basis_points)
+
+
+def test_shares_are_split_to_the_last_minor_unit() -> None:
+    thirds = [shared(name, 3_333) for name in "abc"]
+    assert splits_of(command(*thirds)) == (
+        Split("partner", "a", 334),
+        Split("partner", "b", 333),
+        Split("partner", "c", 333),
+    )
+
+
+def test_shares_and_amounts_stand_side_by_side_and_the_rest_is_the_tenants() -> None:
+    assert splits_of(command(shared("a", 1_000), partner("b", 1), shared("c", 1))) == (
+        Split("partner", "a", 100),
+        Split("partner", "b", 1),
+        Split("tenant", "demo", 899),
+    )
+
+
+def test_shares_may_use_the_amount_up() -> None:
+    assert splits_of(command(shared("a", 2_500), shared("b", 7_500))) == (
+        Split("partner", "a", 250),
+        Split("partner", "b", 750),
+    )
+
+
+@pytest.mark.parametrize("values", [{}, {"amount_minor": 1, "share_basis_points": 1}, {"share_basis_points": 10_001}])
+def test_a_part_is_an_amount_or_a_share(values: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        SplitPart.model_validate({"recipient_type": "partner", "recipient_id": "a", **values})
+
+
+def test_a_part_that_is_an_amount_is_written_as_ever() -> None:
+    assert partner("a", 5).model_dump_json() == '{"recipient_type":"partner","recipient_id":"a","amount_minor":5}'
+
+
 def test_splits_may_use_the_amount_up() -> None:
     assert splits_of(command(partner("a", 1000))) == (Split("partner", "a", 1000),)
 
@@ -50,6 +89,8 @@ def test_splits_may_use_the_amount_up() -> None:
     [
         ((partner("a", 1001),), "more than the amount"),
         ((partner("a", 1), partner("a", 2)), "named twice"),
+        ((shared("a", 5_001), shared("b", 5_000)), "more than the whole"),
+        ((shared("a", 5_000), partner("b", 501)), "more than the amount"),
         ((SplitPart(recipient_type="tenant", recipient_id="demo", amount_minor=5),), "what the splits leave over"),
     ],
 )

@@ -14,7 +14,7 @@ from domain.errors import NotFound
 from topics.message import RecordHeaders
 from topics.webhooks import RawWebhook
 from webhook_ingress.app import Ingress, create_app
-from webhook_ingress.publisher import Producer
+from webhook_ingress.batches import Builder, Producer
 
 Content = bytes | AsyncIterator[bytes]
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -87,9 +87,30 @@ class Record:
     key: bytes
     headers: RecordHeaders
 
+    partition: int
+
     @property
     def webhook(self) -> RawWebhook:
         return RawWebhook.from_record(self.value, self.headers)
+
+
+@dataclass(eq=False)
+class StandInBatch:
+    """Takes so many records and no more."""
+
+    room: int
+    records: list[tuple[bytes, bytes, RecordHeaders]] = field(default_factory=list)
+
+    def append(
+        self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> object | None:
+        assert timestamp is None
+        assert key is not None
+        assert value is not None
+        if len(self.records) >= self.room:
+            return None
+        self.records.append((key, value, list(headers)))
+        return self
 
 
 @dataclass(eq=False)
@@ -97,10 +118,13 @@ class StandInProducer:
     """Remembers what it was given. It acknowledges at once, never (`hangs`), or fails with an error."""
 
     hangs: bool = False
-    has_no_room: bool = False
+    knows_no_partitions: bool = False
+    room: int = 1_000
+    partitions: frozenset[int] = frozenset(range(8))
     error: Exception | None = None
     start_errors: list[Exception] = field(default_factory=list)
     sent: list[Record] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
     waiting: list[asyncio.Future[object]] = field(default_factory=list)
     started: bool = False
     stopped: bool = False
@@ -113,10 +137,18 @@ class StandInProducer:
     async def stop(self) -> None:
         self.stopped = True
 
-    async def send(self, topic: str, value: bytes, key: bytes, *, headers: RecordHeaders) -> Awaitable[object]:
-        if self.has_no_room:
+    async def partitions_for(self, topic: str) -> set[int]:
+        if self.knows_no_partitions:
             await asyncio.Event().wait()
-        self.sent.append(Record(topic, value, key, headers))
+        return set(self.partitions)
+
+    def create_batch(self) -> StandInBatch:
+        return StandInBatch(self.room)
+
+    async def send_batch(self, batch: Builder, topic: str, *, partition: int) -> Awaitable[object]:
+        assert isinstance(batch, StandInBatch)
+        self.sent += [Record(topic, value, key, headers, partition) for key, value, headers in batch.records]
+        self.batches.append(len(batch.records))
         delivered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         if self.error is not None:
             delivered.set_exception(self.error)

@@ -3,8 +3,9 @@
 import pytest
 
 from bootstrap.rate_limits import RateLimiter
+from bootstrap.settings import IngressSettings
 from domain.errors import InvalidInput
-from webhook_ingress.limits import InFlight
+from webhook_ingress.limits import BYTES_PER_TOKEN, CallbackRates, InFlight, peer_of
 
 
 def limiter(now: list[float], *, rate: float = 10.0, burst: int = 3, capacity: int = 10_000) -> RateLimiter:
@@ -76,3 +77,68 @@ def test_requests_and_bytes_are_both_bounded() -> None:
     in_flight.release(8)
     in_flight.release(2)
     assert (in_flight.requests, in_flight.held_bytes) == (0, 0)
+
+
+def rates(now: list[float], *, burst: int = 100, share: float = 0.5) -> CallbackRates:
+    settings = IngressSettings(rate_limit_per_second=10, rate_limit_burst=burst, rate_limit_peer_share=share)
+    return CallbackRates(settings, lambda: now[0])
+
+
+def taken_by(callback_rates: CallbackRates, peer: str, attempts: int, *, account: str = "shop", size: int = 100) -> int:
+    return sum(callback_rates.take("stripe", account, peer, size) == 0 for _ in range(attempts))
+
+
+def test_a_peer_that_floods_an_account_leaves_room_for_others() -> None:
+    callback_rates = rates([0.0])
+    assert taken_by(callback_rates, "flood", 1_000) == 50
+    assert taken_by(callback_rates, "gateway", 50) == 50
+    assert taken_by(callback_rates, "a third", 5) == 0
+    assert taken_by(callback_rates, "flood", 1_000, account="other") == 50
+
+
+def test_what_a_peer_is_refused_takes_nothing_from_the_account() -> None:
+    now = [0.0]
+    callback_rates = rates(now, share=0.1)
+    assert taken_by(callback_rates, "flood", 10_000) == 10
+    assert taken_by(callback_rates, "another", 10) == 10
+
+
+def test_long_callbacks_take_as_much_as_many_short_ones() -> None:
+    assert taken_by(rates([0.0], share=1), "peer", 200, size=BYTES_PER_TOKEN - 1) == 100
+    assert taken_by(rates([0.0], share=1), "peer", 200, size=9 * BYTES_PER_TOKEN) == 10
+    # However long it is, a full bucket is enough: it could never be sent otherwise.
+    assert taken_by(rates([0.0], burst=4, share=1), "peer", 5, size=64 * BYTES_PER_TOKEN) == 1
+
+
+def test_what_did_not_say_how_long_it_is_pays_afterwards() -> None:
+    now = [0.0]
+    callback_rates = rates(now, share=1)
+    assert callback_rates.take("stripe", "shop", "peer", None) == 0
+    callback_rates.owe("stripe", "shop", "peer", 89 * BYTES_PER_TOKEN)
+    assert taken_by(callback_rates, "peer", 50) == 10
+    callback_rates.owe("stripe", "shop", "peer", BYTES_PER_TOKEN - 1)
+    now[0] = 1.0
+    assert taken_by(callback_rates, "peer", 50) == 10
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "trusted_proxies", "peer"),
+    [
+        ("203.0.113.9", (), 0, "203.0.113.9"),
+        ("203.0.113.9", ("198.51.100.1",), 0, "203.0.113.9"),
+        ("10.0.0.1", ("198.51.100.1",), 1, "198.51.100.1"),
+        ("10.0.0.1", ("invented, 198.51.100.1",), 1, "198.51.100.1"),
+        ("10.0.0.1", ("invented", "198.51.100.1, 10.0.0.2"), 2, "198.51.100.1"),
+        ("10.0.0.1", (), 1, "10.0.0.1"),
+        ("10.0.0.1", ("10.0.0.2",), 2, "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", (), 0, "2001:db8:1:2::/64"),
+        ("10.0.0.1", ("2001:db8:1:2::7",), 1, "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", (), 0, "203.0.113.9"),
+        ("10.0.0.1", ("a:b",), 1, "a:b"),
+    ],
+)
+def test_peers_are_told_apart_by_what_they_cannot_choose(
+    remote: str, forwarded: tuple[str, ...], trusted_proxies: int, peer: str
+) -> None:
+    headers = [("x-other", "1.1.1.1"), *(("x-forwarded-for", each) for each in forwarded)]
+    assert peer_of(remote, headers, trusted_proxies) == peer

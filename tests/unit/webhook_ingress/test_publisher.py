@@ -8,7 +8,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, OutOfOrderSequenceNumber
 
 from tests.unit.webhook_ingress.stand_ins import StandInProducer, until
-from webhook_ingress.publisher import NotAcknowledged, Producer, Publisher, partition_by_digest
+from webhook_ingress.batches import Producer
+from webhook_ingress.publisher import NotAcknowledged, Publisher
 
 
 class Workshop:
@@ -117,9 +118,17 @@ async def test_stopping_while_no_broker_answers_ends_at_once() -> None:
     assert never.stopped
 
 
-def test_digests_spread_over_all_partitions_and_the_same_one_stays() -> None:
-    partitions = [0, 1, 2, 5]
-    keys = [f"{number * 0x9E3779B1 % 2**32:08x}ffff".encode() for number in range(400)]
-    chosen = [partition_by_digest(key, partitions, []) for key in keys]
-    assert min(chosen.count(partition) for partition in partitions) > 50
-    assert chosen == [partition_by_digest(key, partitions, [1]) for key in keys]
+async def test_each_waits_its_own_time_and_no_longer() -> None:
+    slow = StandInProducer(hangs=True)
+    async with publishing(Workshop(slow), timeout_seconds=0.2) as publisher:
+        await until(lambda: slow.started)
+        early = asyncio.create_task(publish(publisher))
+        await until(lambda: slow.waiting)
+        await asyncio.sleep(0.1)
+        late = asyncio.create_task(publish(publisher))
+        with pytest.raises(NotAcknowledged):
+            await early
+        assert not late.done()
+        await until(lambda: len(slow.waiting) == 2)
+        slow.acknowledge()
+        await late
