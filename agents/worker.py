@@ -7,6 +7,7 @@ from prometheus_client import start_http_server
 
 from agents.app import add_agent, build_app, run_app
 from agents.apply import ApplyAgent
+from agents.batches import batches
 from agents.commands import CommandsAgent
 from agents.guard import Process
 from agents.periodic import periodically
@@ -48,7 +49,7 @@ def _add_batch_agent(
 
     async def run(stream: Any) -> None:
         process = await build(runtime)
-        async for events in stream.take_events(settings.batch_size, within=settings.batch_wait_seconds):
+        async for events in batches(stream, settings.batch_size, settings.batch_wait_seconds):
             await process(records_of(events))
 
     add_agent(app, runtime.settings.kafka, source, name, run)
