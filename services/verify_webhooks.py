@@ -1,6 +1,8 @@
 """Turn a raw callback into facts, or say why it is refused. Nothing unproven gets past here."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import TypeGuard
 
 from pydantic import ValidationError
 
@@ -18,7 +20,7 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
     """Return the callback's facts, or the error that refuses it. Anything transient is raised."""
     try:
         connector = await gateways.connector(webhook.account, webhook.gateway)
-        if not isinstance(connector, VerifiesWebhooks):
+        if not _verifies(connector):
             raise CapabilityMissing(f"{webhook.gateway} posts no callbacks")
         callback = Callback(
             account=webhook.account,
@@ -27,7 +29,7 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
             received_at=webhook.received_at,
             target=webhook.path,
         )
-        if isinstance(connector, FetchesProofs):
+        if _fetches_proofs(connector):
             await connector.fetch_proof(callback)
         facts = connector.parse_callback(callback)
         return [GatewayEvent.from_fact(fact) for fact in facts]
@@ -36,3 +38,17 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
         return InvalidInput(f"the callback's {fields} cannot be used", code="malformed_payload")
     except REFUSALS as error:
         return error
+
+
+def _verifies(connector: object) -> TypeGuard[VerifiesWebhooks]:
+    return _fulfils(type(connector), VerifiesWebhooks)
+
+
+def _fetches_proofs(connector: object) -> TypeGuard[FetchesProofs]:
+    return _fulfils(type(connector), FetchesProofs)
+
+
+@cache
+def _fulfils(kind: type, protocol: type) -> bool:
+    """Looked up once for a class: a runtime check of a protocol goes through all its members, for every callback."""
+    return issubclass(kind, protocol)
