@@ -59,10 +59,11 @@ class ApiSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """The Faust worker. `batch_size` records are applied in one transaction."""
+    """The Faust worker. Up to `batch_size` records are applied in one transaction, in up to `apply_lanes` at a time."""
 
     batch_size: int = 500
-    batch_wait_seconds: float = 0.02
+    apply_lanes: int = 2
+    batch_wait_seconds: float = 0.005
     commands_per_gateway: int = 16
     metrics_port: int = 0
 
