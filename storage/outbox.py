@@ -131,12 +131,12 @@ class Outbox:
 
 
 def _planned(row: Row[Any], sequence: int) -> PlannedMessage:
-    message_id, shard, topic, key, kind, payload, headers = row
+    headers = tuple((name, value) for name, value in row.headers)
     return PlannedMessage(
-        id=message_id,
-        shard=shard,
+        id=row.id,
+        shard=row.shard,
         sequence=sequence,
         message=OutboxMessage(
-            topic=topic, key=key, type=kind, payload=payload, headers=tuple((name, value) for name, value in headers)
+            topic=row.aggregatetype, key=row.aggregateid, type=row.type, payload=row.payload, headers=headers
         ),
     )
