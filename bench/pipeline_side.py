@@ -43,7 +43,7 @@ class PipelineRun:
 async def fill_raw_topic(kafka: KafkaSettings, callbacks: Sequence[RawWebhook]) -> float:
     """Put the callbacks where the ingress would; returns how many seconds that took."""
     records = [record_of(webhook) for webhook in callbacks]
-    producer = build_producer(kafka, client_id="bench")
+    producer = build_producer(kafka, client_id="bench", request_timeout_seconds=PATIENCE_SECONDS)
     await producer.start()
     try:
         started = time.perf_counter()
