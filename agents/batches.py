@@ -22,7 +22,11 @@ async def batches(stream: Any, size: int, wait_seconds: float) -> AsyncIterator[
     queue = stream.channel.queue
     await stream.maybe_start()
     while not stream.should_stop:
-        first = await queue.get()
+        try:
+            first = await queue.get()
+        except StopAsyncIteration:
+            # Faust's way of saying that nothing will come any more.
+            return
         if queue.qsize() + 1 < size:
             await _wait_for_company(queue, first, wait_seconds)
         taken = [first]

@@ -140,3 +140,15 @@ async def test_an_event_that_waited_for_company_when_it_was_cancelled_is_still_t
 async def test_a_full_batch_waits_for_nobody(stream: FakeStream) -> None:
     stream.put(FakeEvent(0), FakeEvent(1))
     assert await take(batches(stream, 2, 60.0)) == [0, 1]
+
+
+async def test_when_the_stream_ends_so_do_its_batches(stream: FakeStream) -> None:
+    event = FakeEvent(0)
+    stream.put(event)
+    iterator = batches(stream, 3, NO_WAIT)
+    await take(iterator)
+    waiting = asyncio.ensure_future(anext(iterator, None))
+    await asyncio.wait({waiting}, timeout=0.05)
+    await stream.channel.queue.throw(StopAsyncIteration())
+    assert await waiting is None
+    assert event.acked
