@@ -10,11 +10,11 @@ body has ended, and never when it raised. An agent that uses this runs with `con
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 
-async def batches(stream: Any, size: int, wait_seconds: float) -> AsyncIterator[list[Any]]:
+async def batches(stream: Any, size: int, wait_seconds: float) -> AsyncGenerator[list[Any], None]:
     """Yield Faust's events, at least one and at most `size` at a time.
 
     `wait_seconds` is how long the first event of a batch that is not full may wait for company.

@@ -1,7 +1,6 @@
 """Turn a raw callback into facts, or say why it is refused. Nothing unproven gets past here."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import TypeGuard
 
 from pydantic import ValidationError
@@ -29,8 +28,9 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
             received_at=webhook.received_at,
             target=webhook.path,
         )
-        if _fetches_proofs(connector):
-            await connector.fetch_proof(callback)
+        proofs: object = connector
+        if _fetches_proofs(proofs):
+            await proofs.fetch_proof(callback)
         facts = connector.parse_callback(callback)
         return [GatewayEvent.from_fact(fact) for fact in facts]
     except ValidationError as error:
@@ -48,7 +48,12 @@ def _fetches_proofs(connector: object) -> TypeGuard[FetchesProofs]:
     return _fulfils(type(connector), FetchesProofs)
 
 
-@cache
 def _fulfils(kind: type, protocol: type) -> bool:
     """Looked up once for a class: a runtime check of a protocol goes through all its members, for every callback."""
-    return issubclass(kind, protocol)
+    known = _FULFILLED.get((kind, protocol))
+    if known is None:
+        known = _FULFILLED[kind, protocol] = issubclass(kind, protocol)
+    return known
+
+
+_FULFILLED: dict[tuple[type, type], bool] = {}

@@ -1,6 +1,5 @@
 """A backlog is applied in several transactions at a time; what fails in one of them can be tried again."""
 
-import asyncio
 import json
 
 import pytest
@@ -11,6 +10,7 @@ from domain.facts import Fact, FactKind
 from storage.outbox import SHARDS, OutboxMessage, PlannedMessage, shard_of
 from storage.unit_of_work import Database
 from tests.integration.services.books import NOW, events, fact, open_account, open_payment, rows
+from tests.integration.services.waiting import eventually
 from topics.gateway_events import GatewayEvent
 
 LANES = 2
@@ -67,11 +67,13 @@ async def add_messages(database: Database, *keys: str) -> None:
     ]
     async with database.transaction() as transaction:
         await transaction.outbox.add(messages)
-    # Transactions of other databases of the server hold messages back as well, until they end.
-    held_back = "select 1 from outbox where transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1"
-    async with asyncio.timeout(60):
-        while await rows(database, held_back):
-            await asyncio.sleep(0.01)
+
+    async def nothing_is_held_back() -> bool:
+        # Transactions of other databases of the server hold messages back as well, until they end.
+        held_back = "select 1 from outbox where transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1"
+        return not await rows(database, held_back)
+
+    await eventually(nothing_is_held_back, "the end of older transactions", within_seconds=60)
 
 
 async def plan(database: Database, limit: int) -> list[PlannedMessage]:
