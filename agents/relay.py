@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agents.metrics import RELAYED
 from agents.retry_policy import delay_seconds, is_transient
+from bootstrap.sending import OutgoingRecord, send_records
 from bootstrap.settings import KafkaSettings
 from storage.outbox import CHANNEL, SHARDS, PlannedMessage
 from storage.unit_of_work import Database
@@ -60,18 +61,20 @@ class Relay:
                 await asyncio.sleep(delay_seconds(attempt))
                 attempt += 1
 
-    async def publish_once(self, shards: Sequence[int]) -> int:
-        """Publish the next batch of these shards; returns how many messages. The caller owns the shards."""
+    async def publish_next(
+        self, shards: Sequence[int], published: Sequence[PlannedMessage] = ()
+    ) -> Sequence[PlannedMessage]:
+        """Forget what was published and publish what comes next in these shards, which the caller owns.
+
+        Returns what was published now: to be given to the next call, so that one transaction serves both.
+        """
         async with self._database.transaction() as transaction:
+            if published:
+                await transaction.outbox.finish(published)
             planned = await transaction.outbox.plan(shards, BATCH_SIZE)
-        if not planned:
-            return 0
-        sent = [await self._send(message) for message in planned]
-        await asyncio.gather(*sent)
-        async with self._database.transaction() as transaction:
-            await transaction.outbox.finish(planned)
+        await send_records(self._producer, [self._record_of(message) for message in planned])
         RELAYED.inc(len(planned))
-        return len(planned)
+        return planned
 
     async def _run_on(self, connection: AsyncConnection) -> None:
         """Work while this connection lives: the shard locks and the notifications hang on it."""
@@ -81,14 +84,19 @@ class Relay:
         owned: set[int] = set()
         claimed_at = float("-inf")
         loop = asyncio.get_running_loop()
+        published: Sequence[PlannedMessage] = ()
         try:
             while not self._stopping.is_set():
                 if len(owned) < SHARDS and loop.time() - claimed_at > CLAIM_INTERVAL_SECONDS:
                     owned |= await _claim(connection, set(range(SHARDS)) - owned)
                     claimed_at = loop.time()
                 self._wake.clear()
-                if not owned or not await self.publish_once(sorted(owned)):
+                published = await self.publish_next(sorted(owned), published) if owned else ()
+                if not published:
                     await self._wait(NOT_YET_SECONDS if await _holds_messages(connection) else IDLE_SECONDS)
+            if published:
+                async with self._database.transaction() as transaction:
+                    await transaction.outbox.finish(published)
         finally:
             # The connection goes back to the pool: neither the locks nor the subscription may go with it.
             await connection.invalidate()
@@ -103,17 +111,18 @@ class Relay:
     def _on_notification(self, *_: object) -> None:
         self._wake.set()
 
-    async def _send(self, planned: PlannedMessage) -> asyncio.Future[object]:
+    def _record_of(self, planned: PlannedMessage) -> OutgoingRecord:
         message = planned.message
-        headers = [*message.headers, (SEQUENCE_HEADER, str(planned.sequence))]
-        sent: asyncio.Future[object] = await self._producer.send(
+        return OutgoingRecord(
             self._kafka.topic_prefix + message.topic,
             key=message.key.encode(),
             value=message.payload.encode(),
+            headers=[
+                *((name, value.encode()) for name, value in message.headers),
+                (SEQUENCE_HEADER, str(planned.sequence).encode()),
+            ],
             partition=planned.shard,
-            headers=[(name, value.encode()) for name, value in headers],
         )
-        return sent
 
 
 async def _holds_messages(connection: AsyncConnection) -> bool:

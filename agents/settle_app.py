@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from agents.app import add_agent, build_app, run_app
+from agents.batches import batches
 from agents.guard import Process
 from agents.metrics import WINDOWS_CLOSED
 from agents.periodic import periodically
@@ -98,7 +99,7 @@ def _add_batch_agent(app: Any, runtime: Runtime, name: str, build: Callable[[], 
 
     async def run(stream: Any) -> None:
         guard, process = await runtime.guard(name, SETTLEMENT_ENTRIES), await build()
-        async for events in stream.take_events(worker.batch_size, within=worker.batch_wait_seconds):
+        async for events in batches(stream, worker.batch_size, worker.batch_wait_seconds):
             await guard.run(records_of(events), process)
 
     add_agent(app, runtime.settings.kafka, SETTLEMENT_ENTRIES, name, run)

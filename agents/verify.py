@@ -1,12 +1,13 @@
 """Raw callbacks in; proven facts out, or the callback with the reason why not."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 
 from agents.metrics import WEBHOOKS_VERIFIED
 from agents.records import Record
+from bootstrap.sending import OutgoingRecord, send_records
 from bootstrap.settings import KafkaSettings
 from domain.errors import PaystreamError
 from services.gateways import ConnectorSource
@@ -27,35 +28,36 @@ class VerifyAgent:
 
     async def process(self, records: Sequence[Record]) -> None:
         """Verify a batch. Raises MalformedPayload for a record that the ingress did not write."""
-        pending = []
+        outgoing: list[OutgoingRecord] = []
+        outcomes: Counter[tuple[str, str]] = Counter()
         for record in records:
             webhook = RawWebhook.from_record(record.value, record.headers)
             verdict = await verify_webhook(self._gateways, webhook)
             if isinstance(verdict, PaystreamError):
-                pending.append(await self._reject(record, verdict))
-                WEBHOOKS_VERIFIED.labels(gateway=webhook.gateway, outcome=verdict.code).inc()
+                outgoing.append(self._rejected(record, verdict))
+                outcomes[webhook.gateway, verdict.code] += 1
             else:
-                pending.extend([await self._forward(record, event) for event in verdict])
-                WEBHOOKS_VERIFIED.labels(gateway=webhook.gateway, outcome="verified").inc()
-        await asyncio.gather(*pending)
+                outgoing += [self._proven(record, event) for event in verdict]
+                outcomes[webhook.gateway, "verified"] += 1
+        await send_records(self._producer, outgoing)
+        for (gateway, outcome), count in outcomes.items():
+            WEBHOOKS_VERIFIED.labels(gateway=gateway, outcome=outcome).inc(count)
 
-    async def _forward(self, record: Record, event: GatewayEvent) -> asyncio.Future[object]:
+    def _proven(self, record: Record, event: GatewayEvent) -> OutgoingRecord:
         position = RawPosition(partition=record.partition, offset=record.offset)
-        sent: asyncio.Future[object] = await self._producer.send(
+        return OutgoingRecord(
             self._facts_topic,
             key=event.key,
             value=event.model_dump_json().encode(),
             headers=event.cloud_event().headers(position.headers()),
         )
-        return sent
 
-    async def _reject(self, record: Record, error: PaystreamError) -> asyncio.Future[object]:
+    def _rejected(self, record: Record, error: PaystreamError) -> OutgoingRecord:
         position = RawPosition(partition=record.partition, offset=record.offset)
         reason = [("ps_reason", error.code), ("ps_message", error.message), *position.headers()]
-        sent: asyncio.Future[object] = await self._producer.send(
+        return OutgoingRecord(
             self._rejected_topic,
             key=record.key,
             value=record.value,
             headers=[*record.headers, *((name, value.encode()) for name, value in reason)],
         )
-        return sent

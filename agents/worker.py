@@ -5,6 +5,7 @@ from typing import Any
 
 from agents.app import add_agent, build_app, run_app
 from agents.apply import ApplyAgent
+from agents.batches import batches
 from agents.commands import CommandsAgent
 from agents.guard import Process
 from agents.periodic import periodically
@@ -26,9 +27,10 @@ APP_ID = "paystream-worker"
 def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
     """Build the worker's Faust app. Names are given, so that moving a file never moves a consumer group."""
     app = build_app(APP_ID, runtime.settings.kafka)
-    _add_batch_agent(app, runtime, RAW_WEBHOOKS, "verify", _build_verify)
-    _add_batch_agent(app, runtime, GATEWAY_EVENTS, "apply", _build_apply)
-    _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands)
+    batch_size, lanes = runtime.settings.worker.batch_size, runtime.settings.worker.apply_lanes
+    _add_batch_agent(app, runtime, RAW_WEBHOOKS, "verify", _build_verify, batch_size)
+    _add_batch_agent(app, runtime, GATEWAY_EVENTS, "apply", _build_apply, batch_size * lanes)
+    _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands, batch_size)
     add_reconciliation(app, runtime)
     periodically(app, "credential-changes", 0.0, runtime.follow_credentials)
     if with_relay:
@@ -41,13 +43,11 @@ def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
 
 
 def _add_batch_agent(
-    app: Any, runtime: Runtime, source: TopicSpec, name: str, build: Callable[[Runtime], Awaitable[Process]]
+    app: Any, runtime: Runtime, source: TopicSpec, name: str, build: Callable[[Runtime], Awaitable[Process]], size: int
 ) -> None:
-    settings = runtime.settings.worker
-
     async def run(stream: Any) -> None:
         process = await build(runtime)
-        async for events in stream.take_events(settings.batch_size, within=settings.batch_wait_seconds):
+        async for events in batches(stream, size, runtime.settings.worker.batch_wait_seconds):
             await process(records_of(events))
 
     add_agent(app, runtime.settings.kafka, source, name, run)
@@ -61,7 +61,8 @@ async def _build_verify(runtime: Runtime) -> Process:
 
 async def _build_apply(runtime: Runtime) -> Process:
     guard = await runtime.guard("apply", GATEWAY_EVENTS)
-    agent = ApplyAgent(runtime.database, runtime.clock)
+    worker = runtime.settings.worker
+    agent = ApplyAgent(runtime.database, runtime.clock, batch_size=worker.batch_size, lanes=worker.apply_lanes)
     return lambda records: guard.run(records, agent.process)
 
 

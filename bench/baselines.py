@@ -1,8 +1,6 @@
-"""What the pipeline is compared with: the same work done plainly, and the limits of the parts it stands on."""
+"""What the pipeline is compared with besides the naive side: the limits of the parts it stands on."""
 
-import asyncio
 import time
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
@@ -22,27 +20,7 @@ from storage.unit_of_work import Database
 from topics.catalog import RAW_WEBHOOKS
 from topics.webhooks import RawWebhook
 
-NAIVE_WORKERS = 16
 FETCH_WAIT_MILLISECONDS = 200
-
-
-async def run_naive(settings: Settings, callbacks: Sequence[RawWebhook]) -> float:
-    """What a team writes first: a handler per callback, a transaction per callback, 16 at a time.
-
-    Nothing is published, so the pipeline does more for each callback than this does. Returns seconds.
-    """
-    database = Database(settings.database_url, pool_size=NAIVE_WORKERS)
-    gateways = build_gateways(settings, database)
-    waiting = iter(callbacks)
-    try:
-        await _warm_up(database, gateways, callbacks[0])
-        started = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(NAIVE_WORKERS):
-                group.create_task(_handle_each(database, gateways, waiting))
-        return time.perf_counter() - started
-    finally:
-        await database.close()
 
 
 async def run_without_faust(settings: Settings, workload: Workload) -> float:
@@ -81,11 +59,6 @@ async def copy_rows(settings: Settings, workload: Workload) -> float:
         return time.perf_counter() - started
     finally:
         await connection.close()
-
-
-async def _handle_each(database: Database, gateways: Gateways, waiting: Iterator[RawWebhook]) -> None:
-    for webhook in waiting:
-        await apply_events(database, await _facts_of(gateways, webhook, None), system_clock())
 
 
 async def _consume(

@@ -61,7 +61,7 @@ async def measure_latency_under_load(
 async def _peak(ground: Ground, workload: Workload, logs: Path) -> float:
     async with ground.fresh() as settings:
         await fill_raw_topic(settings.kafka, workload.callbacks)
-        run = await run_pipeline(settings, workload, logs / "worker.log")
+        run = await run_pipeline(settings, workload, logs / "worker.log", {})
     return len(workload.callbacks) / run.to_events_seconds
 
 

@@ -10,11 +10,13 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.baselines import copy_rows, run_naive, run_without_faust
+from bench.baselines import copy_rows, run_without_faust
 from bench.ground import Ground
 from bench.latency import WARM_UP, measure_latency
 from bench.machine import describe_machine
+from bench.naive import run_naive
 from bench.pipeline_side import fill_raw_topic, run_pipeline
+from bench.processor_time import servers_of
 from bench.report import BenchReport, Speeds
 from bench.workload import CALLBACKS_PER_PAYMENT, make_workload
 from devstack.stack import Stack, running_stack
@@ -41,6 +43,7 @@ class _Benchmark:
         self._ground = Ground(stack, self._secret)
         self._stack = stack
         self._logs = stack.directory / "logs"
+        self._servers = servers_of(stack)
         self._speeds = Speeds()
         self._machine = describe_machine(stack)
         self._progress = Progress(
@@ -88,10 +91,11 @@ class _Benchmark:
     async def _pipeline(self) -> None:
         async with self._ground.fresh() as settings:
             filled = await fill_raw_topic(settings.kafka, self._workload.callbacks)
-            run = await run_pipeline(settings, self._workload, self._logs / "worker.log")
+            run = await run_pipeline(settings, self._workload, self._logs / "worker.log", self._servers)
         self._speeds.producer.append(self._count / filled)
         self._speeds.pipeline.append(self._count / run.to_events_seconds)
         self._speeds.facts_committed.append(self._count / run.to_commit_seconds)
+        self._speeds.note_processor_time("pipeline", run.processor_seconds, self._count)
 
     async def _no_faust(self) -> None:
         async with self._ground.fresh() as settings:
@@ -101,8 +105,12 @@ class _Benchmark:
 
     async def _naive(self) -> None:
         async with self._ground.fresh() as settings:
-            seconds = await run_naive(settings, self._workload.callbacks[: self._naive_count])
+            log_path = self._logs / "naive.log"
+            # Kafka runs beside this side and does nothing for it.
+            database = {name: process_id for name, process_id in self._servers.items() if name == "postgres"}
+            seconds, used = await run_naive(settings, self._naive_count, self._secret, log_path, database)
         self._speeds.naive.append(self._naive_count / seconds)
+        self._speeds.note_processor_time("naive", used, self._naive_count)
 
     async def _copy(self) -> None:
         async with self._ground.fresh() as settings:

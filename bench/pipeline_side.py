@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
 
+from bench.processor_time import ProcessorTime
 from bench.workload import Workload, record_of
 from bootstrap.producer import build_producer
 from bootstrap.settings import KafkaSettings, Settings
@@ -29,16 +30,20 @@ PATIENCE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineRun:
-    """How long the callbacks took from the first one consumed to the last event relayed, and to the last commit."""
+    """How long the callbacks took from the first one consumed to the last event relayed, and to the last commit.
+
+    `processor_seconds` is what the worker and the servers used meanwhile.
+    """
 
     to_events_seconds: float
     to_commit_seconds: float
+    processor_seconds: dict[str, float]
 
 
 async def fill_raw_topic(kafka: KafkaSettings, callbacks: Sequence[RawWebhook]) -> float:
     """Put the callbacks where the ingress would; returns how many seconds that took."""
     records = [record_of(webhook) for webhook in callbacks]
-    producer = build_producer(kafka, client_id="bench")
+    producer = build_producer(kafka, client_id="bench", request_timeout_seconds=PATIENCE_SECONDS)
     await producer.start()
     try:
         started = time.perf_counter()
@@ -50,12 +55,19 @@ async def fill_raw_topic(kafka: KafkaSettings, callbacks: Sequence[RawWebhook]) 
         await producer.stop()
 
 
-async def run_pipeline(settings: Settings, workload: Workload, log_path: Path) -> PipelineRun:
-    """Let a worker process take in what the raw topic holds. Raises StackFailed when it stops or stalls."""
+async def run_pipeline(
+    settings: Settings, workload: Workload, log_path: Path, servers: Mapping[str, int]
+) -> PipelineRun:
+    """Let a worker process take in what the raw topic holds. Raises StackFailed when it stops or stalls.
+
+    `servers` are processes whose time is measured beside the worker's, by their ids.
+    """
     worker = ManagedProcess("worker")
     worker.start([sys.executable, "-m", "cli.main", "worker"], log_path, variables_of(settings))
+    used = ProcessorTime({"worker": worker.pid, **servers})
     try:
-        committed_at = await _wait_until_through(settings, workload, worker)
+        async with used.sampled():
+            committed_at = await _wait_until_through(settings, workload, worker)
     finally:
         worker.stop()
     facts = await read_topic(settings.kafka, GATEWAY_EVENTS)
@@ -64,9 +76,11 @@ async def run_pipeline(settings: Settings, workload: Workload, log_path: Path) -
         raise StackFailed(f"{len(facts)} facts and {len(events)} events came of {len(workload.callbacks)} callbacks")
     # A fact's own time is that of its sending, right after its callback was consumed and verified.
     started_at = min(record.written_at for record in facts)
+    ended_at = max(record.written_at for record in events)
     return PipelineRun(
-        to_events_seconds=(max(record.written_at for record in events) - started_at).total_seconds(),
+        to_events_seconds=(ended_at - started_at).total_seconds(),
         to_commit_seconds=(committed_at - started_at).total_seconds(),
+        processor_seconds=used.between(started_at.timestamp(), ended_at.timestamp()),
     )
 
 

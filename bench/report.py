@@ -19,6 +19,14 @@ class Speeds:
     no_faust: list[float] = field(default_factory=list)
     copy: list[float] = field(default_factory=list)
     producer: list[float] = field(default_factory=list)
+    processor_microseconds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """By side and process, what a callback cost, one figure per repeat."""
+
+    def note_processor_time(self, side: str, used_seconds: Mapping[str, float], callbacks: int) -> None:
+        """Add what the processes of a side used for so many callbacks."""
+        known = self.processor_microseconds.setdefault(side, {})
+        for name, seconds in used_seconds.items():
+            known.setdefault(name, []).append(seconds / callbacks * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ class BenchReport:
             **ratios,
             "bench": "pipeline",
             **{f"{name}_per_second": round(figure, 1) for name, figure in medians.items()},
+            **self._processor_time(),
             **self._latency(),
             "callbacks": self.callbacks,
             "naive_callbacks": self.naive_callbacks,
@@ -59,6 +68,18 @@ class BenchReport:
     def _runs(self) -> dict[str, list[float]]:
         return {name: getattr(self.speeds, name) for name in ("pipeline", "facts_committed", *_BASELINES)}
 
+    def _processor_time(self) -> dict[str, Any]:
+        """What a callback costs in all processes together, as a ratio and by process."""
+        medians = {
+            side: {name: round(statistics.median(figures), 1) for name, figures in processes.items()}
+            for side, processes in self.speeds.processor_microseconds.items()
+        }
+        totals = {side: sum(processes.values()) for side, processes in medians.items()}
+        ratio = {}
+        if totals.get("pipeline") and totals.get("naive"):
+            ratio["ratio_to_naive_by_processor_time"] = round(totals["naive"] / totals["pipeline"], 3)
+        return {**ratio, "processor_microseconds_per_callback": medians}
+
     def _latency(self) -> dict[str, float]:
         cuts = statistics.quantiles(self.latencies_milliseconds, n=100, method="inclusive")
         return {
@@ -69,7 +90,7 @@ class BenchReport:
 
 
 _BASELINES = {
-    "naive": "a transaction per callback, 16 workers, nothing published",
+    "naive": "an ASGI handler, an ORM transaction per callback, 16 clients, nothing published",
     "no_faust": "getmany, verify and apply in one loop, nothing published",
     "copy": "COPY of as many rows like the inbox's",
     "producer": "the same bytes through our producer",
@@ -94,6 +115,9 @@ def show(report: BenchReport, console: Console) -> None:
         f"From callback to domain event at idle: p50 {figures['latency_p50_milliseconds']:.0f} ms,"
         f" p99 {figures['latency_p99_milliseconds']:.0f} ms over {figures['latency_samples']} callbacks."
     )
+    for side, processes in figures["processor_microseconds_per_callback"].items():
+        said = ", ".join(f"{name} {microseconds:.0f}" for name, microseconds in processes.items())
+        console.print(f"Processor time for a callback, {side}: {sum(processes.values()):.0f} µs ({said}).")
     machine = figures["machine"]
     said = ", ".join(str(machine[name]) for name in ("processor", "broker", "database") if name in machine)
     console.print(f"{figures['callbacks']:,} callbacks, medians of {figures['repeats']}. {said}.", style="dim")

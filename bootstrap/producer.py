@@ -17,6 +17,9 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from bootstrap.settings import KafkaSettings
 
+MAX_REQUEST_BYTES = 2_097_152
+"""Bound of one record where nothing else is said; no topic's `max.message.bytes` is smaller."""
+
 Partitioner = Callable[[bytes | None, Sequence[int], Sequence[int]], int]
 """Chooses a partition from the key, all partitions, and the partitions that have a leader now."""
 
@@ -28,7 +31,7 @@ def build_producer(
     linger_milliseconds: int = 5,
     request_timeout_seconds: float = 10.0,
     max_batch_bytes: int = 131_072,
-    max_request_bytes: int = 2_097_152,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
     partitioner: Partitioner | None = None,
 ) -> AIOKafkaProducer:
     """Build a producer that waits for all in-sync replicas; call it inside the event loop that will run it.

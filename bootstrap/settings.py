@@ -66,14 +66,15 @@ class ApiSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """The Faust apps. `batch_size` records are applied in one transaction.
+    """The Faust apps. Up to `batch_size` records are applied in one transaction, in up to `apply_lanes` at a time.
 
     An agent that would write more than `dead_letter_limit` dead letters in `dead_letter_window_seconds` stops its
     process instead.
     """
 
     batch_size: int = 500
-    batch_wait_seconds: float = 0.02
+    apply_lanes: int = 2
+    batch_wait_seconds: float = 0.005
     commands_per_gateway: int = 16
     dead_letter_limit: int = Field(default=50, ge=0)
     dead_letter_window_seconds: float = Field(default=60.0, gt=0)

@@ -7,6 +7,7 @@ refunds give back to each recipient exactly what it received, to the last minor 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from domain.errors import InvariantViolated
 from domain.fees import fee_of, fee_returned
@@ -105,6 +106,8 @@ class _Targets:
     @classmethod
     def of(cls, sums: Totals, terms: PaymentTerms) -> "_Targets":
         """Recipients give back at most what was captured; what a gateway took beyond that is our own loss."""
+        if not any(_money_in(sums)):
+            return _no_money(len(terms.splits))
         returned = [
             min(sums.captured, sums.refunded),
             min(sums.captured, sums.refunded + sums.dispute_lost),
@@ -129,6 +132,17 @@ class _Targets:
             },
             fee=_fee_targets(sums, terms, gained),
         )
+
+
+@cache
+def _no_money(recipients: int) -> _Targets:
+    """The targets before anything moved, which most payments start from."""
+    nothing = (0,) * recipients
+    return _Targets(
+        total=dict.fromkeys(Cause, 0),
+        gross=dict.fromkeys((Cause.CAPTURE, Cause.REFUND, Cause.DISPUTE_LOST, Cause.REVERSAL), nothing),
+        fee=dict.fromkeys((Cause.CAPTURE, Cause.REFUND, Cause.REVERSAL), nothing),
+    )
 
 
 def _fee_targets(sums: Totals, terms: PaymentTerms, gained: tuple[int, ...]) -> dict[Cause, tuple[int, ...]]:

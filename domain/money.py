@@ -116,6 +116,8 @@ def allocate(amount_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     total_weight = sum(weights)
     if total_weight <= 0 or min(weights) < 0:
         raise InvalidMoney("weights must be non-negative and not all zero", field="splits")
+    if len(weights) == 1:
+        return (amount_minor,)
     sign = -1 if amount_minor < 0 else 1
     magnitude = abs(amount_minor)
     parts = [magnitude * weight // total_weight for weight in weights]

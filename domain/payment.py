@@ -140,18 +140,22 @@ def fold(state: PaymentState, terms: PaymentTerms, fact: Fact) -> PaymentState:
     if fact.trust is not Trust.SIGNED:
         raise InvariantViolated(f"a hint reached the fold of payment {terms.payment_id}: fetch the status instead")
     if fact.kind is FactKind.IGNORED:
-        anomaly = {Step(FactKind.IGNORED, EVENT_ID_CONFLICT, None)} if fact.reason == EVENT_ID_CONFLICT else set()
-        return replace(state, steps=state.steps | anomaly)
+        return _with_anomaly(state, EVENT_ID_CONFLICT) if fact.reason == EVENT_ID_CONFLICT else state
     if (problem := find_problem(terms, fact)) is not None:
-        return replace(state, steps=state.steps | {Step(FactKind.IGNORED, problem, None)})
-    return replace(
-        state,
+        return _with_anomaly(state, problem)
+    # Not by `replace`, which looks every field up: this runs for every fact.
+    return PaymentState(
         steps=state.steps | {_step_of(fact)},
+        awaiting_approval=state.awaiting_approval,
         paid_at=_earliest(state.paid_at, fact, FactKind.CAPTURED),
         refunded_at=_latest(state.refunded_at, fact, FactKind.REFUNDED),
-        receipt_url=min(filter(None, (state.receipt_url, fact.receipt_url)), default=None),
+        receipt_url=_first_in_order(state.receipt_url, fact.receipt_url),
         failure=_latest_failure(state.failure, fact),
     )
+
+
+def _with_anomaly(state: PaymentState, reason: str) -> PaymentState:
+    return replace(state, steps=state.steps | {Step(FactKind.IGNORED, reason, None)})
 
 
 def _step_of(fact: Fact) -> Step:
@@ -224,7 +228,14 @@ def status_of(state: PaymentState, sums: Totals | None = None) -> Status:
         (FactKind.PROCESSING in sums.kinds, Status.PROCESSING),
         (state.awaiting_approval, Status.PENDING_APPROVAL),
     )
-    return next((status for holds, status in rules if holds), Status.PENDING)
+    for holds, status in rules:
+        if holds:
+            return status
+    return Status.PENDING
+
+
+def _first_in_order(known: str | None, told: str | None) -> str | None:
+    return min(known, told) if known and told else known or told or None
 
 
 def _earliest(known: datetime | None, fact: Fact, kind: FactKind) -> datetime | None:

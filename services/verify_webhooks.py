@@ -1,6 +1,7 @@
 """Turn a raw callback into facts, or say why it is refused. Nothing unproven gets past here."""
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import structlog
 from pydantic import ValidationError
@@ -31,7 +32,7 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
     """Return the callback's facts, or the error that refuses it. Anything transient is raised."""
     try:
         connector = await gateways.connector(webhook.account, webhook.gateway)
-        if not isinstance(connector, VerifiesWebhooks):
+        if not _verifies(connector):
             raise CapabilityMissing(f"{webhook.gateway} posts no callbacks")
         callback = Callback(
             account=webhook.account,
@@ -40,8 +41,9 @@ async def verify_webhook(gateways: ConnectorSource, webhook: RawWebhook) -> Sequ
             received_at=webhook.received_at,
             target=webhook.path,
         )
-        if isinstance(connector, FetchesProofs):
-            await connector.fetch_proof(callback)
+        proofs: object = connector
+        if _fetches_proofs(proofs):
+            await proofs.fetch_proof(callback)
         return _read(connector, callback, webhook.gateway)
     except ValidationError as error:
         fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
@@ -64,3 +66,22 @@ def _read(connector: VerifiesWebhooks, callback: Callback, gateway: str) -> list
         _log.exception("a connector failed on a callback", gateway=gateway, account=callback.account)
         raise MalformedPayload("the connector failed on this callback", code=UNREADABLE) from error
     return [GatewayEvent.from_fact(fact) for fact in facts]
+
+
+def _verifies(connector: object) -> TypeGuard[VerifiesWebhooks]:
+    return _fulfils(type(connector), VerifiesWebhooks)
+
+
+def _fetches_proofs(connector: object) -> TypeGuard[FetchesProofs]:
+    return _fulfils(type(connector), FetchesProofs)
+
+
+def _fulfils(kind: type, protocol: type) -> bool:
+    """Looked up once for a class: a runtime check of a protocol goes through all its members, for every callback."""
+    known = _FULFILLED.get((kind, protocol))
+    if known is None:
+        known = _FULFILLED[kind, protocol] = issubclass(kind, protocol)
+    return known
+
+
+_FULFILLED: dict[tuple[type, type], bool] = {}

@@ -1,14 +1,16 @@
 """The outbox: messages written with the effect they report, and the relay's bookkeeping over them."""
 
-import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.errors import InvariantViolated
 from storage.bulk import BulkInsert
+from storage.json_columns import write_json
 
 SHARDS = 8
 """Shards are the partitions of every relayed topic: a record's shard is the partition it is published to."""
@@ -58,17 +60,26 @@ _WAKE = text("select pg_notify(:channel, '')")
 _LOCK_SHARDS = text(
     "select shard, last_sequence, pending_ids from relay_shards where shard = any(:shards) order by shard for update"
 )
-_NEXT = text(
-    "select id, shard from outbox where shard = any(:shards)"
-    " and transaction_id < pg_snapshot_xmin(pg_current_snapshot())"
-    " order by transaction_id, id limit :limit"
+_COLUMNS = "id, shard, aggregatetype, aggregateid, type, payload, headers"
+_PLAN = text(
+    f"with next as (select transaction_id, {_COLUMNS} from outbox where shard = any(:shards)"  # noqa: S608 - literals
+    " and transaction_id < pg_snapshot_xmin(pg_current_snapshot()) order by transaction_id, id limit :limit),"
+    " planned as (update relay_shards set pending_ids = chosen.ids"
+    " from (select shard, array_agg(id order by transaction_id, id) as ids from next group by shard) as chosen"
+    " where relay_shards.shard = chosen.shard)"
+    f" select {_COLUMNS} from next order by transaction_id, id"
 )
-_PLAN = text("update relay_shards set pending_ids = cast(:ids as bigint[]) where shard = :shard")
-_MESSAGES = text("select id, aggregatetype, aggregateid, type, payload, headers from outbox where id = any(:ids)")
+_PENDING = text(
+    f"select {_COLUMNS} from unnest(cast(:ids as bigint[])) with ordinality as pending (id, place)"  # noqa: S608
+    " join outbox using (id) order by place"
+)
 _FINISH = text(
-    "with advanced as (update relay_shards set last_sequence = last_sequence + cardinality(pending_ids),"
-    " pending_ids = '{}' where shard = :shard and pending_ids = cast(:ids as bigint[]) returning shard)"
-    " delete from outbox where id = any(:ids) and exists (select from advanced)"
+    "with published as (select shard, id, place from unnest(cast(:shards as smallint[]), cast(:ids as bigint[]))"
+    " with ordinality as listed (shard, id, place)),"
+    " advanced as (update relay_shards set last_sequence = last_sequence + cardinality(pending_ids), pending_ids = '{}'"
+    " from (select shard, array_agg(id order by place) as ids from published group by shard) as done"
+    " where relay_shards.shard = done.shard and relay_shards.pending_ids = done.ids returning relay_shards.shard)"
+    " delete from outbox using published join advanced using (shard) where outbox.id = published.id"
 )
 _WAITING = text(
     "select extract(epoch from clock_timestamp() - created_at) from outbox order by transaction_id, id limit 1"
@@ -86,7 +97,7 @@ class Outbox:
         """Write messages and wake the relay when the transaction commits."""
         if not messages:
             return
-        rows = [(shard_of(m.key), m.topic, m.key, m.type, m.payload, json.dumps(m.headers)) for m in messages]
+        rows = [(shard_of(m.key), m.topic, m.key, m.type, m.payload, write_json(m.headers)) for m in messages]
         await _INSERT.execute(self._connection, rows)
         await self._connection.execute(_WAKE, {"channel": CHANNEL})
 
@@ -96,24 +107,26 @@ class Outbox:
         Only messages of transactions older than every running one are taken, so that no earlier commit can still
         appear behind them. Commit the transaction before publishing.
         """
+        # A statement of its own: what is planned must be read after the shards are ours.
         states = list(await self._connection.execute(_LOCK_SHARDS, {"shards": list(shards)}))
-        planned = {row.shard: list(row.pending_ids) for row in states}
-        idle = [shard for shard, ids in planned.items() if not ids]
+        pending = [message_id for state in states for message_id in state.pending_ids]
+        idle = [state.shard for state in states if not state.pending_ids]
+        rows = list(await self._connection.execute(_PENDING, {"ids": pending})) if pending else []
+        if len(rows) != len(pending):
+            raise InvariantViolated(f"of {len(pending)} messages planned only {len(rows)} are in the outbox")
         if idle:
-            for row in await self._connection.execute(_NEXT, {"shards": idle, "limit": limit}):
-                planned[row.shard].append(row.id)
-            for shard in idle:
-                if planned[shard]:
-                    await self._connection.execute(_PLAN, {"shard": shard, "ids": planned[shard]})
-        return await self._load(planned, {row.shard: row.last_sequence for row in states})
+            rows += await self._connection.execute(_PLAN, {"shards": idle, "limit": limit})
+        last = {state.shard: state.last_sequence for state in states}
+        planned = []
+        for row in rows:
+            last[row.shard] += 1
+            planned.append(_planned(row, last[row.shard]))
+        return planned
 
     async def finish(self, messages: Sequence[PlannedMessage]) -> None:
         """Forget published messages and move their shards on; a plan that is no longer ours is left alone."""
-        planned: dict[int, list[int]] = {}
-        for message in messages:
-            planned.setdefault(message.shard, []).append(message.id)
-        for shard in sorted(planned):
-            await self._connection.execute(_FINISH, {"shard": shard, "ids": planned[shard]})
+        values = {"shards": [message.shard for message in messages], "ids": [message.id for message in messages]}
+        await self._connection.execute(_FINISH, values)
 
     async def waiting_seconds(self) -> float:
         """How long the oldest message has waited to be published; 0 where none waits."""
@@ -123,24 +136,14 @@ class Outbox:
         """How many messages wait."""
         return int((await self._connection.execute(_COUNT)).scalar_one())
 
-    async def _load(self, planned: dict[int, list[int]], last: dict[int, int]) -> list[PlannedMessage]:
-        ids = [message_id for ids in planned.values() for message_id in ids]
-        if not ids:
-            return []
-        rows = {row.id: row for row in await self._connection.execute(_MESSAGES, {"ids": ids})}
-        return [
-            PlannedMessage(
-                id=message_id,
-                shard=shard,
-                sequence=last[shard] + position,
-                message=OutboxMessage(
-                    topic=rows[message_id].aggregatetype,
-                    key=rows[message_id].aggregateid,
-                    type=rows[message_id].type,
-                    payload=rows[message_id].payload,
-                    headers=tuple((name, value) for name, value in rows[message_id].headers),
-                ),
-            )
-            for shard, ids in planned.items()
-            for position, message_id in enumerate(ids, start=1)
-        ]
+
+def _planned(row: Row[Any], sequence: int) -> PlannedMessage:
+    headers = tuple((name, value) for name, value in row.headers)
+    return PlannedMessage(
+        id=row.id,
+        shard=row.shard,
+        sequence=sequence,
+        message=OutboxMessage(
+            topic=row.aggregatetype, key=row.aggregateid, type=row.type, payload=row.payload, headers=headers
+        ),
+    )

@@ -1,6 +1,5 @@
 """Payments: creation, resolution by the gateway's names, locking, and writing back what the fold derived."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +12,7 @@ from domain.facts import FactKind
 from domain.fees import FeeOnRefund
 from domain.payment import PaymentState, PaymentTerms, Split, Status, Step
 from storage.bulk import BulkInsert
+from storage.json_columns import write_json
 from storage.tables import PAYMENTS
 
 Reference = tuple[str, str, str]
@@ -143,13 +143,13 @@ class Payments:
             "amount_minor": terms.amount_minor,
             "currency": terms.currency,
             "manual_capture": payment.manual_capture,
-            "splits": json.dumps([[s.recipient_type, s.recipient_id, s.weight] for s in terms.splits]),
+            "splits": write_json([[s.recipient_type, s.recipient_id, s.weight] for s in terms.splits]),
             "fee_basis_points": terms.fee_basis_points,
             "fee_fixed_minor": terms.fee_fixed_minor,
             "fee_min_minor": terms.fee_min_minor,
             "fee_max_minor": terms.fee_max_minor,
             "fee_on_refund": terms.fee_on_refund,
-            "metadata": json.dumps(payment.metadata),
+            "metadata": write_json(payment.metadata),
             "status": payment.status,
             "awaiting_approval": payment.state.awaiting_approval,
             "event_sequence": payment.event_sequence,
@@ -223,7 +223,7 @@ class Payments:
     ) -> None:
         """Change what describes a payment."""
         values = {"id": payment_id, "description": description, "user_name": user_name, "now": now}
-        await self._connection.execute(_DESCRIBE, values | {"metadata": json.dumps(metadata)})
+        await self._connection.execute(_DESCRIBE, values | {"metadata": write_json(metadata)})
 
     async def plan_sync(self, payment_id: str, due_at: datetime | None, attempts: int = 0) -> None:
         """Say when the payment should next be read back from its gateway; None means not at all."""
@@ -236,7 +236,7 @@ def _changed(payment: PaymentRecord) -> tuple[Any, ...]:
     return (
         payment.id,
         payment.status,
-        json.dumps(sorted(payment.state.steps, key=str)),
+        write_json(sorted(payment.state.steps, key=str)),
         sums.authorized,
         sums.captured,
         sums.refunded,

@@ -16,6 +16,7 @@ from storage.audit_log import AuditLog
 from storage.cases import Cases
 from storage.commands import Commands
 from storage.inbox import Inbox
+from storage.json_columns import read_json
 from storage.ledger import Ledger
 from storage.manual_payments import ManualPayments
 from storage.movements import Movements
@@ -186,6 +187,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,
+            json_deserializer=read_json,
             connect_args={"server_settings": server_settings},
         )
         self._accounts: str | None = None

@@ -33,11 +33,11 @@ class GatewayEvent(Message):
     @classmethod
     def from_fact(cls, fact: Fact) -> "GatewayEvent":
         """Put a fact on the wire; raises pydantic's ValidationError when a field is out of bounds."""
-        return cls(**{name: getattr(fact, name) for name in cls.model_fields})
+        return cls(**{name: getattr(fact, name) for name in _FIELDS})
 
     def to_fact(self) -> Fact:
         """Take the fact off the wire."""
-        return Fact(**dict(self))
+        return Fact(**self.__dict__)
 
     def cloud_event(self) -> CloudEvent:
         """The record's attributes."""
@@ -48,3 +48,6 @@ class GatewayEvent(Message):
             subject=self.provider_reference,
             time=self.occurred_at,
         )
+
+
+_FIELDS = tuple(GatewayEvent.model_fields)

@@ -88,8 +88,8 @@ class SettlementActions:
 
     async def pay(self, batch: Batch, what: str) -> None:
         """Have a batch approved by as many people as it takes, and then executed, completed or failed."""
-        with suppress(OperationNotAllowed):
-            for who in ("ann", "bob"):
+        for who in ("ann", "bob"):
+            with suppress(OperationNotAllowed):
                 await self.handle(batch, who, "approve")
         with suppress(OperationNotAllowed):
             await self.handle(batch, "cid", what)

@@ -223,10 +223,11 @@ class SettlementMachine(RuleBasedStateMachine):
             await self.people.set_reserve(account, 0, 1)
             for currency in CURRENCIES:
                 await self.people.set_thresholds(account, currency, None)
-        await self._pay_everybody(chance)
+        # Who owes more than its reserve is not given the reserve: it has to earn first.
+        await self._pay_everybody(chance, with_reserve=False)
         for name, account, currency, amount in await self.people.bring_in_what_is_owed_to_us():
             await self._apply(history(name, account, currency, amount, self.now, None))
-        await self._pay_everybody(chance)
+        await self._pay_everybody(chance, with_reserve=True)
         await check_books(self.database, self.told)
         await check_everything_is_paid(self.database)
         await self._relay(1_000, is_killed=False)
@@ -237,13 +238,15 @@ class SettlementMachine(RuleBasedStateMachine):
         assert self.settle.published() == counted
         assert self.settle.logged() == counted
 
-    async def _pay_everybody(self, chance: Random) -> None:
+    async def _pay_everybody(self, chance: Random, *, with_reserve: bool) -> None:
         """Publish, count, close and pay until there is nothing left to do: at last the reserve is released."""
-        is_at_rest = (
-            "select not exists (select from settlement_windows where closed_at is null) and not exists"
-            " (select from payout_batches where status not in ('completed', 'failed')) and not exists"
-            " (select from reserve_holds where released_batch_id is null and voided_at is null)"
-        )
+        left = [
+            "select from settlement_windows where closed_at is null",
+            "select from payout_batches where status not in ('completed', 'failed')",
+        ]
+        if with_reserve:
+            left.append("select from reserve_holds where released_batch_id is null and voided_at is null")
+        is_at_rest = "select " + " and ".join(f"not exists ({query})" for query in left)
         for _ in range(LAST_ROUNDS):
             await self._relay(1_000, is_killed=False)
             await self.settle.finish(chance)

@@ -1,6 +1,6 @@
 """The live view is compared with PostgreSQL, and rebuilt from the topic where it differs: here it is made to."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from services.apply_events import apply_events
 from services.audit.settlement_topic_checks import check_live_windows
 from services.audit.topic_reader import Position, open_topics
 from services.settle import SettlementRules, catch_up, close_windows, load_windows
-from storage.outbox import SHARDS
+from storage.outbox import SHARDS, PlannedMessage
 from storage.unit_of_work import Database
 from tests.integration.services.books import AMOUNT, fact, open_account, open_payment, received, rows
 from topics.catalog import SETTLEMENT_ENTRIES, SETTLEMENT_WINDOWS
@@ -67,7 +67,8 @@ class Live:
         if not relayed:
             await rows(self.database, "delete from outbox returning 1")
         relay = Relay(self.database, self.producer, self.settings.kafka)
-        while await relay.publish_once(range(SHARDS)):
+        published: Sequence[PlannedMessage] = ()
+        while published := await relay.publish_next(range(SHARDS), published):
             pass
 
     async def new_records(self) -> list[Record]:

@@ -31,7 +31,7 @@ from services.commands.runner import CommandRunner
 from services.gateways import Gateways
 from services.settle import SettlementRules, close_windows, load_windows
 from storage.accounts import Account
-from storage.outbox import SHARDS
+from storage.outbox import SHARDS, PlannedMessage
 from storage.unit_of_work import Database
 from topics.catalog import (
     COMMANDS,
@@ -152,7 +152,8 @@ class Pipeline:
 
     async def _relay(self) -> None:
         relay = Relay(self.database, self.producer, self.settings.kafka)
-        while await relay.publish_once(range(SHARDS)):
+        published: Sequence[PlannedMessage] = ()
+        while published := await relay.publish_next(range(SHARDS), published):
             pass
 
     async def _settle(self) -> None:

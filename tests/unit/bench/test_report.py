@@ -43,6 +43,19 @@ def test_ratios_come_first() -> None:
     assert next(iter(report().to_json())) == "ratio_to_naive"
 
 
+def test_what_a_callback_costs_is_compared_over_all_processes() -> None:
+    made = report()
+    for worker, handler in ((400, 4_000), (300, 5_000), (900, 3_000)):
+        made.speeds.note_processor_time("pipeline", {"worker": worker / 1_000, "kafka": 0.1}, 1_000)
+        made.speeds.note_processor_time("naive", {"handler": handler / 1_000}, 1_000)
+    figures = made.to_json()
+    assert figures["processor_microseconds_per_callback"] == {
+        "pipeline": {"worker": 400.0, "kafka": 100.0},
+        "naive": {"handler": 4_000.0},
+    }
+    assert figures["ratio_to_naive_by_processor_time"] == 8.0
+
+
 def test_latency_is_given_at_the_middle_and_the_end() -> None:
     figures = report().to_json()
     assert figures["latency_p50_milliseconds"] == 50.5

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -253,14 +254,34 @@ def test_the_headers_of_relayed_and_verified_records_fit_the_contract() -> None:
     assert header_problems(GATEWAY_EVENTS, event.headers(RawPosition(partition=3, offset=42).headers())) == []
 
 
+class FakeBatch:
+    """Keeps the headers of its records."""
+
+    def __init__(self) -> None:
+        self.headers: list[list[tuple[str, bytes]]] = []
+
+    def append(self, *, headers: list[tuple[str, bytes]], **_: object) -> SimpleNamespace:
+        self.headers.append(headers)
+        return SimpleNamespace(size=1)
+
+    def close(self) -> None:
+        """Take no more."""
+
+
 class FakeProducer:
     """Keeps what it is asked to send."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, list[tuple[str, bytes]]]] = []
 
-    async def send(self, topic: str, *, headers: list[tuple[str, bytes]], **_: object) -> asyncio.Future[object]:
-        self.sent.append((topic, headers))
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0}
+
+    def create_batch(self) -> FakeBatch:
+        return FakeBatch()
+
+    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> asyncio.Future[object]:
+        self.sent.extend((topic, headers) for headers in batch.headers)
         done = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
