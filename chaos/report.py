@@ -1,7 +1,7 @@
 """The outcome of a run: a table for people, and the same as JSON."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -20,6 +20,7 @@ class ChaosReport:
     - `accepted`: deliveries answered with 2xx. `applied`, `duplicates`, `ignored`, `rejected`: what became of the raw
       records, by the audit.
     - `recovery_seconds`: by kind of fault, from its end to the first domain event of a callback taken after it.
+    - `timeline`: while faults were injected, every few seconds: the second, callbacks taken, payments captured so far.
     """
 
     seed: int
@@ -44,6 +45,7 @@ class ChaosReport:
     findings: Findings
     audit_holds: bool
     recovery_seconds: Mapping[str, list[float]] = field(default_factory=dict)
+    timeline: Sequence[tuple[float, int, int]] = ()
 
     @property
     def holds(self) -> bool:
@@ -65,7 +67,23 @@ class ChaosReport:
             "recovery": {kind: _spread(seconds) for kind, seconds in self.recovery_seconds.items()},
             "problem_counts": dict(self.findings.counts),
             "problems": self.findings.problems,
+            "charts": self._charts(),
         }
+
+    def _charts(self) -> list[dict[str, Any]]:
+        """Charts, as benchmarks have them: how it went on in spite of the faults, and which faults took longest."""
+        charts: list[dict[str, Any]] = []
+        if len(self.timeline) > 1:
+            lines = {
+                "callbacks taken": [(second, taken) for second, taken, _ in self.timeline],
+                "payments captured": [(second, captured) for second, _, captured in self.timeline],
+            }
+            title = f"Seed {self.seed}: what came through while faults were injected"
+            charts.append({"kind": "lines", "title": title, "x": "seconds", "y": "so far", "lines": lines})
+        bars = [(kind, 1_000 * _spread(seconds)["median"]) for kind, seconds in sorted(self.recovery_seconds.items())]
+        if bars := [(kind, value) for kind, value in bars if value > 0]:
+            charts.append({"kind": "bars", "title": "Milliseconds to recover, by fault (median)", "bars": bars})
+        return charts
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:

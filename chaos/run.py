@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -48,6 +48,7 @@ class _Parts:
     recoveries: Recoveries
     injector: Injector
     clerk: Clerk
+    timeline: list[tuple[float, int, int]] = field(default_factory=list)
 
 
 def run_chaos(directory: Path, *, minutes: float, seed: int, rest_seconds: float, announce: Announce) -> ChaosReport:
@@ -175,8 +176,9 @@ async def _audit(ground: Ground) -> AuditReport:
 
 async def _show(parts: _Parts, announce: Announce) -> None:
     """Tell how far the run is, again and again."""
-    ledger, injector = parts.postman.ledger, parts.injector
+    ledger, injector, started = parts.postman.ledger, parts.injector, time.monotonic()
     while True:
+        parts.timeline.append((round(time.monotonic() - started), len(ledger.accepted), parts.upstream.completed))
         await asyncio.sleep(SHOWN_SECONDS)
         announce(
             f"{len(parts.shoppers.lived):,} payments ({len(parts.shoppers.under_way):,} under way),"
@@ -226,5 +228,6 @@ def _report(parts: _Parts, audited: AuditReport, findings: Findings, minutes: fl
         fates=fates,
         findings=findings,
         audit_holds=audited.holds,
+        timeline=parts.timeline,
         recovery_seconds={kind.value: seconds for kind, seconds in parts.recoveries.seconds.items()},
     )

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 def chaos(
     minutes: Annotated[float, typer.Option(min=0.2, help="How long faults are injected.")] = 2.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same schedule.")] = 1,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file, and charts beside it.")
+    ] = None,
     directory: Annotated[Path | None, typer.Option(help="Where data and logs go.")] = None,
     rest_seconds: Annotated[float, typer.Option(min=10, help="How long to wait for rest after the last fault.")] = 180,
     *,
@@ -31,6 +33,7 @@ def chaos(
 
     Exit code 0 when nothing was lost or doubled, 1 when something is wrong, 2 when the stack did not come up.
     """
+    from bench.chart import write_charts
     from chaos.schedule import make_schedule
 
     if dry_run:
@@ -62,8 +65,10 @@ def chaos(
         raise typer.Exit(WRONG if isinstance(error, NotAtRest) else NOT_RUN) from error
     show(report, console)
     if json_file is not None:
+        figures = {"bench": json_file.stem, **report.to_json()}
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_charts(figures, json_file.parent)
     if not report.holds:
         console.print(
             f"Data and logs are kept in {place}. Next: look the ids above up in {place}/logs, and run the same seed"

@@ -6,6 +6,7 @@ from collections import Counter
 
 from rich.console import Console
 
+from bench.chart import draw
 from chaos.findings import Findings
 from chaos.report import ChaosReport, show
 
@@ -34,6 +35,7 @@ def report(findings: Findings) -> ChaosReport:
         findings=findings,
         audit_holds=True,
         recovery_seconds={"kill": [1.0, 2.0, 9.0]},
+        timeline=[(0, 0, 0), (10, 20, 4), (20, 38, 10)],
     )
 
 
@@ -52,6 +54,15 @@ def test_a_clean_run_says_so() -> None:
     assert written["payments_by_gateway"] == {"stripe": 6, "razorpay": 4}
     assert written["recovery"] == {"kill": {"median": 2.0, "longest": 9.0}}
     assert "Nothing lost, nothing doubled." in printed(Findings())
+
+
+def test_a_run_is_drawn() -> None:
+    course, recovery = report(Findings()).to_json()["charts"]
+
+    assert course["lines"]["callbacks taken"][-1] == (20, 38)
+    assert course["lines"]["payments captured"][-1] == (20, 10)
+    assert recovery["bars"] == [("kill", 2_000.0)]
+    assert all("<svg" in draw(chart) for chart in (course, recovery))
 
 
 def test_what_is_wrong_is_counted_and_named() -> None:
