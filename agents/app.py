@@ -42,7 +42,8 @@ def build_app(app_id: str, kafka: KafkaSettings) -> Any:
         broker_commit_interval=1.0,
         broker_session_timeout=10,
         broker_heartbeat_interval=3,
-        broker_rebalance_timeout=30,
+        # Longer than a gateway may take to answer: whoever leaves the group over it starts the next rebalance.
+        broker_rebalance_timeout=60,
         broker_max_poll_interval=MAX_POLL_INTERVAL_SECONDS,
         producer_linger=0.005,
         producer_max_batch_size=131_072,

@@ -22,6 +22,8 @@ from topics.catalog import COMMANDS, GATEWAY_EVENTS, RAW_WEBHOOKS
 from topics.spec import TopicSpec
 
 APP_ID = "paystream-worker"
+COMMANDS_IN_HAND = 4
+"""How many commands an agent takes at once, for each call that may be under way to one gateway."""
 
 
 def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
@@ -30,7 +32,9 @@ def build_worker(runtime: Runtime, *, with_relay: bool = True) -> Any:
     batch_size, lanes = runtime.settings.worker.batch_size, runtime.settings.worker.apply_lanes
     _add_batch_agent(app, runtime, RAW_WEBHOOKS, "verify", _build_verify, batch_size)
     _add_batch_agent(app, runtime, GATEWAY_EVENTS, "apply", _build_apply, batch_size * lanes)
-    _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands, batch_size)
+    # A rebalance waits until the commands in hand have ended, each of which may wait for a gateway.
+    in_hand = COMMANDS_IN_HAND * runtime.settings.worker.commands_per_gateway
+    _add_batch_agent(app, runtime, COMMANDS, "commands", _build_commands, in_hand)
     add_reconciliation(app, runtime)
     periodically(app, "credential-changes", 0.0, runtime.follow_credentials)
     if with_relay:
