@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaProducer
 
@@ -38,14 +38,40 @@ class Broker:
 
     sent: list[Sent] = field(default_factory=list)
 
-    async def send(self, topic: str, *, key: bytes, value: bytes, headers: RecordHeaders) -> asyncio.Future[object]:
-        assert isinstance(key, bytes)
-        assert isinstance(value, bytes)
-        assert {type(text) for _, text in headers} == {bytes}
-        self.sent.append(Sent(topic, value, headers))
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    def create_batch(self) -> "Batch":
+        return Batch()
+
+    async def send_batch(self, batch: "Batch", topic: str, *, partition: int) -> asyncio.Future[object]:
+        self.sent += [Sent(topic, value, headers) for value, headers in batch.records]
         stored: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         stored.set_result(None)
         return stored
+
+
+@dataclass(slots=True)
+class Batch:
+    """The records of one batch; there is room for all."""
+
+    records: list[tuple[bytes, RecordHeaders]] = field(default_factory=list)
+
+    def append(self, *, timestamp: int | None, key: bytes, value: bytes, headers: RecordHeaders) -> "Written":
+        assert isinstance(key, bytes)
+        assert isinstance(value, bytes)
+        assert {type(text) for _, text in headers} == {bytes}
+        self.records.append((value, headers))
+        return Written(len(value))
+
+    def close(self) -> None:
+        """Nothing is added any more."""
+
+
+class Written(NamedTuple):
+    """What became of a record."""
+
+    size: int
 
 
 class OneConnector(ConnectorSource):

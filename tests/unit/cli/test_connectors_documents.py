@@ -27,6 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 MODULES = (
     "connectors.amounts",
     "connectors.base",
+    "connectors.callback_proofs",
     "connectors.entry_points",
     "connectors.http_client",
     "connectors.outcomes",
