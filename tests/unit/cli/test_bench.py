@@ -1,6 +1,7 @@
 """`paystream bench report` shows figures again, and what cannot be read is said plainly."""
 
 import json
+import re
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -30,7 +31,8 @@ def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
     other.write_text("[]", encoding="utf-8")
     result = RUNNER.invoke(app, ["report", str(other)])
     assert result.exit_code == 2
-    assert "other.json" in result.output.replace("\n", "")
+    # The message is in a box, which breaks long paths anywhere.
+    assert "other.json" in re.sub(r"[\s│]", "", result.output)
 
 
 def test_sizes_that_are_no_numbers_are_refused_before_anything_starts() -> None:
