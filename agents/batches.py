@@ -29,15 +29,29 @@ async def batches(stream: Any, size: int, wait_seconds: float) -> AsyncGenerator
             return
         if queue.qsize() + 1 < size:
             await _wait_for_company(queue, first, wait_seconds)
-        taken = [first]
-        while len(taken) < size and not queue.empty():
-            taken.append(queue.get_nowait())
-        events = [event for event in taken if _is_current(stream.app, event)]
+        events = _take(stream.app, queue, first, size)
+        # Faust knows what is under way by weak references. It waits for a record that another agent has not seen, and
+        # never will because its queue was emptied, for as long as anybody holds it: so nothing of a batch is kept here.
+        del first
         if events:
             _note_start(stream, events)
             yield events
-            for event in events:
-                event.ack()
+            _acknowledge(events)
+
+
+def _take(app: Any, queue: Any, first: Any, size: int) -> list[Any]:
+    """What lies in the queue, without what belongs to a former assignment."""
+    taken = [first]
+    while len(taken) < size and not queue.empty():
+        taken.append(queue.get_nowait())
+    return [event for event in taken if _is_current(app, event)]
+
+
+def _acknowledge(events: list[Any]) -> None:
+    """Acknowledge a batch and empty the list, which whoever got it holds too."""
+    for event in events:
+        event.ack()
+    events.clear()
 
 
 async def _wait_for_company(queue: Any, first: Any, wait_seconds: float) -> None:

@@ -1,9 +1,11 @@
 """Batches are whatever waits, are acknowledged after their body, and never hold what is no longer ours."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from faust.types import TP
@@ -42,7 +44,7 @@ class FakeStream:
         self.flow = FlowControlEvent()
         self.flow.resume()
         self.should_stop = False
-        self.unacked: set[FakeMessage] = set()
+        self.unacked: WeakSet[FakeMessage] = WeakSet()
         self.channel = SimpleNamespace(queue=ThrowableQueue(maxsize=100, flow_control=self.flow))
         sensors = SimpleNamespace(on_stream_event_in=lambda *_: None, on_stream_event_out=lambda *_: None)
         self.app = SimpleNamespace(
@@ -103,7 +105,7 @@ async def test_the_consumer_knows_what_is_under_way(stream: FakeStream) -> None:
     event, waiting = FakeEvent(0), FakeEvent(1)
     stream.put(event, waiting)
     await take(batches(stream, 1, NO_WAIT))
-    assert stream.unacked == {event.message}
+    assert set(stream.unacked) == {event.message}
     assert (event.message.tracked, waiting.message.tracked) == (True, False)
 
 
@@ -152,3 +154,25 @@ async def test_when_the_stream_ends_so_do_its_batches(stream: FakeStream) -> Non
     await stream.channel.queue.throw(StopAsyncIteration())
     assert await waiting is None
     assert event.acked
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+async def test_a_record_that_is_done_or_no_longer_ours_is_held_by_nobody(stream: FakeStream, generation: int) -> None:
+    """Else Faust waits for ever for another agent of the topic, whose queue a rebalance has emptied."""
+
+    async def body() -> None:
+        async for _events in batches(stream, 3, NO_WAIT):
+            pass
+
+    event = FakeEvent(0, generation)
+    gone = asyncio.Event()
+    weakref.finalize(event.message, gone.set)
+    stream.put(event)
+    del event
+    at_work = asyncio.create_task(body())
+    async with asyncio.timeout(5):
+        await gone.wait()
+
+    at_work.cancel()
+    await asyncio.wait([at_work])
+    assert not stream.unacked
