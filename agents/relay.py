@@ -1,4 +1,4 @@
-"""The relay: outbox to Kafka, in commit order, each record with a sequence number it will always have.
+"""The relay: outbox to Kafka, in the order of writing, each record with a sequence number it will always have.
 
 One relay at a time owns a shard, by a PostgreSQL advisory lock held on a connection of its own; several processes may
 run a relay, and another takes over when one dies. A record published twice after a crash carries the same sequence.
@@ -24,8 +24,6 @@ from topics.message import SEQUENCE_HEADER
 ADVISORY_LOCK_CLASS = 7_210
 BATCH_SIZE = 2_000
 IDLE_SECONDS = 0.5
-NOT_YET_SECONDS = 0.005
-"""How soon to look again at messages that an older transaction, still running, holds back."""
 CLAIM_INTERVAL_SECONDS = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -93,7 +91,7 @@ class Relay:
                 self._wake.clear()
                 published = await self.publish_next(sorted(owned), published) if owned else ()
                 if not published:
-                    await self._wait(NOT_YET_SECONDS if await _holds_messages(connection) else IDLE_SECONDS)
+                    await self._wait(IDLE_SECONDS)
             if published:
                 async with self._database.transaction() as transaction:
                     await transaction.outbox.finish(published)
@@ -123,10 +121,6 @@ class Relay:
             ],
             partition=planned.shard,
         )
-
-
-async def _holds_messages(connection: AsyncConnection) -> bool:
-    return bool((await connection.execute(text("select exists (select from outbox)"))).scalar_one())
 
 
 async def _claim(connection: AsyncConnection, shards: set[int]) -> set[int]:

@@ -62,12 +62,11 @@ _LOCK_SHARDS = text(
 )
 _COLUMNS = "id, shard, aggregatetype, aggregateid, type, payload, headers"
 _PLAN = text(
-    f"with next as (select transaction_id, {_COLUMNS} from outbox where shard = any(:shards)"  # noqa: S608 - literals
-    " and transaction_id < pg_snapshot_xmin(pg_current_snapshot()) order by transaction_id, id limit :limit),"
+    f"with next as (select {_COLUMNS} from outbox where shard = any(:shards) order by id limit :limit),"  # noqa: S608
     " planned as (update relay_shards set pending_ids = chosen.ids"
-    " from (select shard, array_agg(id order by transaction_id, id) as ids from next group by shard) as chosen"
+    " from (select shard, array_agg(id order by id) as ids from next group by shard) as chosen"
     " where relay_shards.shard = chosen.shard)"
-    f" select {_COLUMNS} from next order by transaction_id, id"
+    f" select {_COLUMNS} from next order by id"
 )
 _PENDING = text(
     f"select {_COLUMNS} from unnest(cast(:ids as bigint[])) with ordinality as pending (id, place)"  # noqa: S608
@@ -81,9 +80,7 @@ _FINISH = text(
     " where relay_shards.shard = done.shard and relay_shards.pending_ids = done.ids returning relay_shards.shard)"
     " delete from outbox using published join advanced using (shard) where outbox.id = published.id"
 )
-_WAITING = text(
-    "select extract(epoch from clock_timestamp() - created_at) from outbox order by transaction_id, id limit 1"
-)
+_WAITING = text("select extract(epoch from clock_timestamp() - created_at) from outbox order by id limit 1")
 _COUNT = text("select count(*)::bigint from outbox")
 
 
@@ -102,10 +99,12 @@ class Outbox:
         await self._connection.execute(_WAKE, {"channel": CHANNEL})
 
     async def plan(self, shards: Sequence[int], limit: int) -> list[PlannedMessage]:
-        """Fix the sequence numbers of the next messages, in commit order; a plan that was made is kept until done.
+        """Fix the sequence numbers of the next messages; a plan that was made is kept until it is done.
 
-        Only messages of transactions older than every running one are taken, so that no earlier commit can still
-        appear behind them. Commit the transaction before publishing.
+        Messages of one key are planned in the order in which they were written. Whoever writes of a payment holds its
+        lock, so the earlier writer has committed by then: ids rise in that order, and whoever sees the later message
+        sees the earlier one. (Transaction ids do not: a transaction gets its own before it waits for the lock.) Commit
+        the transaction before publishing.
         """
         # A statement of its own: what is planned must be read after the shards are ours.
         states = list(await self._connection.execute(_LOCK_SHARDS, {"shards": list(shards)}))

@@ -164,7 +164,7 @@ _SET_TENANT = text("select set_config('paystream.accounts', :accounts, true), se
 TENANT_ROLE = "paystream_tenant"
 _SESSION = {
     "jit": "off",
-    # A process that froze inside a transaction would keep its locks, and every relay would wait for it.
+    # A process that froze inside a transaction would keep its locks, and everybody would wait for it.
     "idle_in_transaction_session_timeout": "60s",
     # The statement of a process that died would run on for nobody, with its locks.
     "client_connection_check_interval": "10s",

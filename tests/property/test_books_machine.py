@@ -305,7 +305,7 @@ class BooksMachine(RuleBasedStateMachine):
             if not planned:
                 await asyncio.sleep(DRAIN_PAUSE_SECONDS)
         open_transactions = await rows(self.database, OPEN_TRANSACTIONS)
-        pytest.fail(f"The outbox was not drained; transactions that may hold it back: {open_transactions}")
+        pytest.fail(f"The outbox was not drained; open transactions: {open_transactions}")
 
     def _note(self, topic: str, payload: str) -> None:
         if topic == "payments.command-results.v1":

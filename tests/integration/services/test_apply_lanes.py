@@ -1,8 +1,10 @@
 """A backlog is applied in several transactions at a time; what fails in one of them can be tried again."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from agents.apply import ApplyAgent
 from agents.records import Record
@@ -10,7 +12,6 @@ from domain.facts import Fact, FactKind
 from storage.outbox import SHARDS, OutboxMessage, PlannedMessage, shard_of
 from storage.unit_of_work import Database
 from tests.integration.services.books import NOW, events, fact, open_account, open_payment, rows
-from tests.integration.services.waiting import eventually
 from topics.gateway_events import GatewayEvent
 
 LANES = 2
@@ -68,13 +69,6 @@ async def add_messages(database: Database, *keys: str) -> None:
     async with database.transaction() as transaction:
         await transaction.outbox.add(messages)
 
-    async def nothing_is_held_back() -> bool:
-        # Transactions of other databases of the server hold messages back as well, until they end.
-        held_back = "select 1 from outbox where transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1"
-        return not await rows(database, held_back)
-
-    await eventually(nothing_is_held_back, "the end of older transactions", within_seconds=60)
-
 
 async def plan(database: Database, limit: int) -> list[PlannedMessage]:
     async with database.transaction() as transaction:
@@ -112,6 +106,21 @@ async def test_finished_messages_are_gone_and_their_numbers_never_come_again(dat
     assert len(seen) == len(set(seen)) == 2 * len(keys)
     assert await rows(database, "select count(*) from outbox") == [(0,)]
     assert await rows(database, "select sum(last_sequence)::bigint from relay_shards") == [(2 * len(keys),)]
+
+
+async def test_messages_of_one_key_go_in_the_order_of_their_writing_whoever_began_first(database: Database) -> None:
+    """A batch begins, waits for a payment that another transaction changes, and writes of it once that has ended."""
+    begin = text("select pg_current_xact_id()")
+    message = OutboxMessage(topic="t", key="key", type="first", payload="{}", headers=())
+    async with database.transaction() as unconcerned:
+        await unconcerned.connection.execute(begin)
+        async with database.transaction() as waiting:
+            await waiting.connection.execute(begin)
+            async with database.transaction() as holding:
+                await holding.outbox.add([message])
+            await waiting.outbox.add([replace(message, type="second")])
+        planned = await plan(database, 10)
+    assert [(one.message.type, one.sequence) for one in planned] == [("first", 1), ("second", 2)]
 
 
 async def test_a_plan_that_is_no_longer_ours_is_left_alone(database: Database) -> None:
