@@ -1,23 +1,19 @@
 """Accounts and credentials. Secrets come from a file or standard input, never from an argument, and never print."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
 
 from bootstrap.settings import Settings
+from cli.database_work import fail, run
 from cli.installed_gateways import load_installed_gateways
-from domain.errors import PaystreamError
 from storage.unit_of_work import Database
 
 accounts = typer.Typer(no_args_is_help=True, help="Tenants and their fees.")
 credentials = typer.Typer(no_args_is_help=True, help="Gateway credentials of accounts.")
-
-T = TypeVar("T")
 
 
 @accounts.command("create")
@@ -31,7 +27,7 @@ def create(
     from storage.accounts import Account
 
     account = Account(name, name, fee_basis_points, fee_fixed_minor)
-    created = _with_database(lambda database, _: create_account(database, account))
+    created = run(lambda database, _: create_account(database, account))
     typer.echo(f"Account {name} created." if created else f"Account {name} is there already; nothing changed.")
 
 
@@ -43,7 +39,7 @@ def list_accounts() -> None:
         async with database.transaction() as transaction:
             return [account.id for account in await transaction.accounts.all()]
 
-    for account in _with_database(read):
+    for account in run(read):
         typer.echo(account)
 
 
@@ -66,8 +62,8 @@ def set_(
     try:
         values = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        _fail(f"{file}: not readable as JSON ({type(error).__name__})")
-    version = _with_database(
+        fail(f"{file}: not readable as JSON ({type(error).__name__})")
+    version = run(
         lambda database, settings: set_credentials(database, build_key_ring(settings.keys), account, gateway, values)
     )
     typer.echo(f"Credentials of {account} at {gateway} stored, version {version}.")
@@ -79,29 +75,5 @@ def rotate() -> None:
     from bootstrap.wiring import build_key_ring
     from services.accounts import rotate_keys
 
-    count = _with_database(lambda database, settings: rotate_keys(database, build_key_ring(settings.keys)))
+    count = run(lambda database, settings: rotate_keys(database, build_key_ring(settings.keys)))
     typer.echo(f"{count} records wrapped anew.")
-
-
-def _with_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
-    from bootstrap.wiring import build_database
-
-    async def run() -> T:
-        settings = Settings()
-        database = build_database(settings, "cli")
-        try:
-            return await work(database, settings)
-        finally:
-            await database.close()
-
-    try:
-        return asyncio.run(run())
-    except PaystreamError as error:
-        _fail(error.message)
-    except OSError as error:
-        _fail(f"the database does not answer: {error}. Is the stack up? Try: paystream dev status")
-
-
-def _fail(message: str) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise typer.Exit(1)
