@@ -66,16 +66,25 @@ _DIGESTS = text(
     " unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:event_ids as text[]))"
     " as wanted (gateway, account, gateway_event_id) using (gateway, account, gateway_event_id)"
 )
-_ADOPT = text(
+_WAITING = text(
     # Facts that waited for a payment of this name, and contradictions of such facts, which are folded as anomalies.
-    "update inbox set payment_id = named.payment_id,"
-    " disposition = case disposition when 'orphaned' then 'applied' else disposition end"
-    " from unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:references as text[]),"
-    " cast(:payment_ids as text[])) as named (gateway, account, reference, payment_id)"
-    " where inbox.gateway = named.gateway and inbox.account = named.account and inbox.payment_id is null"
+    # First by the index `inbox_waiting_names`, whose condition this repeats, and only what is found by gateway too.
+    "with waiting as materialized (select gateway, account, gateway_event_id,"
+    " array_append(related_references, provider_reference) as names from inbox where payment_id is null"
     " and (disposition = 'orphaned' or (disposition = 'ignored' and reason = 'event_id_conflict'))"
-    " and (provider_reference = named.reference or named.reference = any(related_references))"
-    " returning inbox.*"
+    " and array_append(related_references, provider_reference) && cast(:references as text[]))"
+    " select gateway, account, gateway_event_id, min(payment_id) as payment_id from waiting"
+    " join unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:references as text[]),"
+    " cast(:payment_ids as text[])) as named (gateway, account, reference, payment_id) using (gateway, account)"
+    " where named.reference = any(waiting.names) group by gateway, account, gateway_event_id"
+)
+_ADOPT = text(
+    "update inbox set payment_id = waiting.payment_id,"
+    " disposition = case disposition when 'orphaned' then 'applied' else disposition end"
+    " from unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:event_ids as text[]),"
+    " cast(:payment_ids as text[])) as waiting (gateway, account, gateway_event_id, payment_id)"
+    " where inbox.gateway = waiting.gateway and inbox.account = waiting.account"
+    " and inbox.gateway_event_id = waiting.gateway_event_id and inbox.payment_id is null returning inbox.*"
 )
 _AUTHORIZATION = text(
     "select movement_reference from inbox where payment_id = :payment_id and disposition = 'applied'"
@@ -128,6 +137,11 @@ class Inbox:
         rows = [(*reference, payment_id) for reference, payment_id in named]
         gateways, accounts, references, payment_ids = map(list, zip(*rows, strict=True))
         values = {"gateways": gateways, "accounts": accounts, "references": references, "payment_ids": payment_ids}
+        waiting = list(await self._connection.execute(_WAITING, values))
+        if not waiting:
+            return []
+        gateways, accounts, event_ids, payment_ids = map(list, zip(*waiting, strict=True))
+        values = {"gateways": gateways, "accounts": accounts, "event_ids": event_ids, "payment_ids": payment_ids}
         return [(row.payment_id, fact_of(row)) for row in await self._connection.execute(_ADOPT, values)]
 
     async def of_payment(self, payment_id: str) -> list[Fact]:
