@@ -137,7 +137,7 @@ class Outbox:
 
 
 def _planned(row: Row[Any], sequence: int) -> PlannedMessage:
-    headers = tuple((name, value) for name, value in row.headers)
+    headers = tuple(map(tuple, row.headers))
     return PlannedMessage(
         id=row.id,
         shard=row.shard,

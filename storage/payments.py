@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import ARRAY, Row, Text, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import FactKind
 from domain.fees import FeeOnRefund
 from domain.payment import PaymentState, PaymentTerms, Split, Status, Step
-from storage.bulk import BulkInsert
+from storage.bulk import BulkInsert, BulkRows
 from storage.json_columns import write_json
 from storage.tables import PAYMENTS
 
@@ -81,7 +81,7 @@ _ADD_REFERENCES = BulkInsert(
 _SET_PROVIDER_REFERENCE = text(
     "update payments set provider_reference = :reference where id = :id and provider_reference is null"
 )
-_COLUMNS = {
+_CHANGED = {
     "id": "text",
     "status": "text",
     "steps": "text",
@@ -99,15 +99,21 @@ _COLUMNS = {
     "changed_by": "text",
     "request_id": "text",
 }
+_CHANGED_ROWS = BulkRows(_CHANGED, "new")
 _UPDATE = text(
     "update payments set status = new.status, steps = new.steps::jsonb, authorized_minor = new.authorized_minor,"  # noqa: S608
     " captured_minor = new.captured_minor, refunded_minor = new.refunded_minor,"
     " refund_pending_minor = new.refund_pending_minor, disputed_minor = new.disputed_minor,"
     " paid_at = new.paid_at, refunded_at = new.refunded_at, failed_at = new.failed_at,"
     " failure_reason = new.failure_reason, receipt_url = new.receipt_url, event_sequence = new.event_sequence,"
-    " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now, quiet_since = null from unnest("
-    + ", ".join(f"cast(:{name} as {kind}[])" for name, kind in _COLUMNS.items())
-    + f") as new ({', '.join(_COLUMNS)}) where payments.id = new.id"
+    " changed_by = new.changed_by, request_id = new.request_id, updated_at = :now, quiet_since = null"
+    f" from {_CHANGED_ROWS.source} where payments.id = new.id"
+)
+_LOCK = (
+    select(PAYMENTS)
+    .where(PAYMENTS.c.id == func.any(bindparam("ids", type_=ARRAY(Text))))
+    .order_by(PAYMENTS.c.id)
+    .with_for_update()
 )
 _DESCRIBE = text(
     "update payments set description = :description, user_name = :user_name, metadata = cast(:metadata as jsonb),"
@@ -189,10 +195,8 @@ class Payments:
         """Lock payments for update, in the order of their ids so that transactions cannot deadlock."""
         if not payment_ids:
             return {}
-        statement = (
-            select(PAYMENTS).where(PAYMENTS.c.id.in_(sorted(payment_ids))).order_by(PAYMENTS.c.id).with_for_update()
-        )
-        return {row.id: record_of(row) for row in await self._connection.execute(statement)}
+        rows = await self._connection.execute(_LOCK, {"ids": sorted(payment_ids)})
+        return {row.id: record_of(row) for row in rows}
 
     async def paid_for(self, account: str, resource_type: str, resource_id: str) -> int:
         """What an account's payments for a resource have brought and kept, in minor units."""
@@ -208,9 +212,8 @@ class Payments:
         """Write back status, steps and sums of locked payments."""
         if not payments:
             return
-        rows = [_changed(payment) for payment in payments]
-        columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-        await self._connection.execute(_UPDATE, {**columns, "now": now})
+        rows = _CHANGED_ROWS.parameter([_changed(payment) for payment in payments])
+        await self._connection.execute(_UPDATE, {"rows": rows, "now": now})
 
     async def describe(
         self,
