@@ -14,6 +14,8 @@ import faust  # noqa: E402 - after the loop
 
 from agents.faust_patches import apply_patches  # noqa: E402 - after the loop
 from agents.guard import stop_on_escape  # noqa: E402 - after the loop
+from agents.raw_schema import RawSchema  # noqa: E402 - after the loop
+from bootstrap.garbage_collection import tune_garbage_collection  # noqa: E402 - after the loop
 from bootstrap.settings import KafkaSettings  # noqa: E402 - after the loop
 from topics.spec import TopicSpec  # noqa: E402 - after the loop
 
@@ -59,12 +61,13 @@ def add_agent(
     body: Callable[[Any], Coroutine[Any, Any, None]],
 ) -> None:
     """Let an agent read a topic as raw bytes; whatever escapes it stops the process."""
-    topic = app.topic(kafka.topic(source), key_type=bytes, value_type=bytes)
+    topic = app.topic(kafka.topic(source), schema=RawSchema(key_type=bytes, value_type=bytes))
     agent = app.agent(topic, name=name, concurrency=1)(body)
     agent._on_error = stop_on_escape  # noqa: SLF001 - the public argument raises TypeError in the pinned version
 
 
 def run_app(app: Any) -> None:
     """Run a worker until SIGTERM or SIGINT; exits the process."""
+    tune_garbage_collection()
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False, debug=False)
     sys.exit(worker.execute_from_commandline())

@@ -15,6 +15,7 @@ from agents.records import records_of
 from agents.relay import Relay
 from agents.runtime import Runtime
 from agents.verify import VerifyAgent
+from bootstrap.garbage_collection import tune_garbage_collection
 from bootstrap.settings import Settings
 from connectors.registry import load_entry_points
 from services.commands.runner import CommandRunner
@@ -87,6 +88,7 @@ def run_worker(settings: Settings, *, with_relay: bool = True) -> None:
 
 async def run_relay(settings: Settings) -> None:
     """Run the relay alone, until cancelled."""
+    tune_garbage_collection()
     runtime = Runtime(settings, "relay")
     try:
         await Relay(runtime.database, await runtime.producer(), settings.kafka).run()
