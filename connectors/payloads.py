@@ -30,7 +30,7 @@ def parse_object(text: str | bytes) -> Payload:
     try:
         # JSON's own reader of bytes would take other encodings as well, which nobody has signed.
         text = text.decode() if isinstance(text, bytes) else text
-        parsed = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        parsed = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload("the payload is not JSON that can be read") from error
     return as_object(parsed, "the payload")
@@ -168,3 +168,6 @@ def numbered(facts: Sequence[Fact]) -> tuple[Fact, ...]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)

@@ -3,13 +3,12 @@
 HTTP headers travel as one JSON list of pairs, so that order, repetition and case-insensitivity survive.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from domain.errors import MalformedPayload
 from topics.message import CloudEvent, RecordHeaders, header
@@ -55,7 +54,7 @@ class RawWebhook:
                 path=found["ps_path"],
                 remote_address=found["ps_remote_address"],
                 received_at=datetime.fromisoformat(found["ce_time"]),
-                http_headers=_pairs(json.loads(found["ps_http_headers"])),
+                http_headers=_pairs(from_json(found["ps_http_headers"])),
                 body=value,
             )
         except (AttributeError, KeyError, ValueError, TypeError) as error:
