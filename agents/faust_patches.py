@@ -8,8 +8,11 @@
 - Seeking back to what is committed leaves a partition alone of which nothing was committed yet. What was fetched of it
   before a rebalance and thrown away was then never read again, and the next commit passed it for good. Such a partition
   is read from its beginning.
+- Before it gives partitions back, and before it ends, a consumer waits for the records in hand, however long they take.
+  Meanwhile nobody reads those partitions. After a time that only a defect takes, the process stops and says so.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -19,8 +22,13 @@ from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.services import WaitResults
 
+from agents.guard import stop_process
+
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1"}
 FETCH_MAX_WAIT_MILLISECONDS = 50
+IN_HAND_SECONDS = 300.0
+"""Several times what the slowest gateway may take. What was in hand is not acknowledged and comes again."""
+
 _CALLBACK_AND_SUSPENSION = ("callback", "suspend_flow")
 """What the consumer waits for at the one call that is made for every message."""
 
@@ -63,6 +71,7 @@ def apply_patches() -> None:
     _patch_fetch_wait()
     _patch_recovery()
     _patch_seek()
+    _patch_wait_empty()
 
 
 def _patch_wait_first() -> None:
@@ -113,6 +122,29 @@ def _patch_seek() -> None:
         return offsets
 
     AIOKafkaConsumerThread.seek_to_committed = seek_to_committed
+
+
+def _patch_wait_empty() -> None:
+    original = Consumer.wait_empty
+
+    async def wait_empty(self: Any) -> None:
+        await within(IN_HAND_SECONDS, original(self))
+
+    Consumer.wait_empty = wait_empty
+
+
+async def within(
+    seconds: float, waiting: Awaitable[None], stop: Callable[[str, BaseException | None], None] = stop_process
+) -> None:
+    """Wait for records in hand to end; stop the process when they take longer."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            await waiting
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        stop(f"the records in hand did not end within {seconds:g} s, and their partitions wait for them", error)
 
 
 async def seek_back(consumer: Any) -> Mapping[Any, int | None]:

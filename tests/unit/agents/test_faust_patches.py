@@ -10,7 +10,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.services import Service
 
 from agents import faust_patches
-from agents.faust_patches import PINNED, apply_patches, seek_back
+from agents.faust_patches import PINNED, apply_patches, seek_back, within
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +34,7 @@ def test_every_patch_is_in_place() -> None:
     assert AIOKafkaConsumerThread._create_worker_consumer.__module__ == faust_patches.__name__
     assert Recovery.on_recovery_completed.__module__ == faust_patches.__name__
     assert AIOKafkaConsumerThread.seek_to_committed.__module__ == faust_patches.__name__
+    assert Consumer.wait_empty.__module__ == faust_patches.__name__
 
 
 class SeekingConsumer:
@@ -132,3 +133,27 @@ async def test_a_suspended_flow_still_interrupts_a_waiting_callback() -> None:
 
     asyncio.get_running_loop().call_later(0.01, consumer.suspend_flow.set)
     assert await asyncio.wait_for(wait_first(consumer, callback()), 5) == [True]
+
+
+async def test_records_in_hand_that_end_are_waited_for() -> None:
+    stopped: list[str] = []
+    await within(60, asyncio.sleep(0), lambda reason, _: stopped.append(reason))
+    assert stopped == []
+
+
+async def test_records_in_hand_that_never_end_stop_the_process() -> None:
+    stopped: list[str] = []
+    await within(0, _never(), lambda reason, _: stopped.append(reason))
+    assert stopped == ["the records in hand did not end within 0 s, and their partitions wait for them"]
+
+
+async def test_a_timeout_of_the_broker_while_waiting_is_not_taken_for_that() -> None:
+    async def commit() -> None:
+        raise TimeoutError("the broker did not answer")
+
+    with pytest.raises(TimeoutError, match="broker"):
+        await within(60, commit(), lambda reason, _: pytest.fail(reason))
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
