@@ -49,7 +49,9 @@ class Runtime:
         """The idempotent producer for everything that is forwarded."""
         async with self._starting:
             if self._producer is None:
-                producer = build_producer(self.settings.kafka, client_id=f"paystream-{self.process}")
+                # Agents send whole batches: there is no company to wait for.
+                client_id = f"paystream-{self.process}"
+                producer = build_producer(self.settings.kafka, client_id=client_id, linger_milliseconds=0)
                 await producer.start()
                 self._producer = producer
             return self._producer

@@ -76,13 +76,14 @@ async def apply_facts(transaction: Transaction, received: Sequence[ReceivedFact]
     unique, contradicting = _drop_repeats(received, report)
     await _keep_conflicts(transaction, unique, contradicting, report)
     facts = [item.fact for item in unique.values()]
-    named = await _find_by_name(transaction, facts)
+    known = await _find_names(transaction, facts)
+    named = _match(known, facts)
     wanted = {*named.values(), *(fact.payment_id for fact in facts if fact.payment_id is not None)}
     payments = await transaction.payments.lock(wanted)
     owners = _owners(facts, named, payments)
     fresh = await _record(transaction, unique, owners, report, now)
     naming = [unique[key].fact for key in fresh if key in owners and may_name(unique[key].fact)]
-    new_names = await _name_payments(transaction, naming, owners, payments)
+    new_names = await _name_payments(transaction, naming, known, owners, payments)
     by_payment: dict[str, list[Fact]] = defaultdict(list)
     for payment_id, fact in await adopt_waiting(transaction, new_names):
         by_payment[payment_id].append(fact)
@@ -139,22 +140,24 @@ async def _keep_conflicts(
             unique.setdefault(key_of(conflict.fact), conflict)
 
 
-async def _find_by_name(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
-    """Say which payment each fact is about, by the names its gateway uses."""
-    owners = await _match(transaction, facts)
-    unknown = [fact for fact in facts if key_of(fact) not in owners]
-    if unknown:
+async def _find_names(transaction: Transaction, facts: Sequence[Fact]) -> dict[Reference, str]:
+    """Look up which payments the names mean that the gateways use; names nobody knows are absent."""
+    known = await transaction.payments.resolve(_names(facts))
+    owners = _match(known, facts)
+    if unknown := [fact for fact in facts if key_of(fact) not in owners]:
         # A payment may be given one of these names at this very moment; after the lock we see it, or it sees us.
-        await transaction.payments.lock_references(
-            (fact.gateway, fact.account, reference) for fact in unknown for reference in fact.references
-        )
-        owners |= await _match(transaction, unknown)
-    return owners
+        names = _names(unknown)
+        await transaction.payments.lock_references(names)
+        known |= await transaction.payments.resolve(names)
+    return known
 
 
-async def _match(transaction: Transaction, facts: Sequence[Fact]) -> dict[FactKey, str]:
-    wanted = {(fact.gateway, fact.account, reference) for fact in facts for reference in fact.references}
-    known = await transaction.payments.resolve(wanted)
+def _names(facts: Sequence[Fact]) -> set[Reference]:
+    return {(fact.gateway, fact.account, reference) for fact in facts for reference in fact.references}
+
+
+def _match(known: dict[Reference, str], facts: Sequence[Fact]) -> dict[FactKey, str]:
+    """Say which payment each fact is about, by its names; the first that is known counts."""
     owners: dict[FactKey, str] = {}
     for fact in facts:
         matches = (known.get((fact.gateway, fact.account, reference)) for reference in fact.references)
@@ -245,14 +248,14 @@ def _count(report: ApplyReport, row: InboxRow) -> None:
 
 
 async def _name_payments(
-    transaction: Transaction, facts: Sequence[Fact], owners: dict[FactKey, str], payments: dict[str, PaymentRecord]
+    transaction: Transaction,
+    facts: Sequence[Fact],
+    known: dict[Reference, str],
+    owners: dict[FactKey, str],
+    payments: dict[str, PaymentRecord],
 ) -> set[tuple[Reference, str]]:
     """Remember new names, so that later facts that carry only one of them are found; returns them."""
-    told = {
-        ((fact.gateway, fact.account, reference), owners[key_of(fact)])
-        for fact in facts
-        for reference in fact.references
-    }
+    told = {(name, owners[key_of(fact)]) for fact in facts for name in _names([fact]) - known.keys()}
     new = await name_payments(transaction, told)
     for fact in sorted(facts, key=_event_order):
         payment = payments[owners[key_of(fact)]]

@@ -16,7 +16,7 @@ SHARDS = 8
 """Shards are the partitions of every relayed topic: a record's shard is the partition it is published to."""
 
 CHANNEL = "paystream_outbox"
-"""Channel on which writers wake the relay."""
+"""Channel on which the database wakes the relay when messages were written."""
 
 
 def shard_of(key: str) -> int:
@@ -56,7 +56,6 @@ _INSERT = BulkInsert(
         "headers": "text > jsonb",
     },
 )
-_WAKE = text("select pg_notify(:channel, '')")
 _LOCK_SHARDS = text(
     "select shard, last_sequence, pending_ids from relay_shards where shard = any(:shards) order by shard for update"
 )
@@ -91,12 +90,9 @@ class Outbox:
         self._connection = connection
 
     async def add(self, messages: Sequence[OutboxMessage]) -> None:
-        """Write messages and wake the relay when the transaction commits."""
-        if not messages:
-            return
+        """Write messages; the database wakes the relay when the transaction commits."""
         rows = [(shard_of(m.key), m.topic, m.key, m.type, m.payload, write_json(m.headers)) for m in messages]
         await _INSERT.execute(self._connection, rows)
-        await self._connection.execute(_WAKE, {"channel": CHANNEL})
 
     async def plan(self, shards: Sequence[int], limit: int) -> list[PlannedMessage]:
         """Fix the sequence numbers of the next messages; a plan that was made is kept until it is done.

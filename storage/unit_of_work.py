@@ -178,7 +178,8 @@ class Database:
         self, url: str | URL, *, pool_size: int = 5, application_name: str = "paystream", schema: str | None = None
     ) -> None:
         self._name = f"process:{application_name}"
-        server_settings = {"application_name": application_name, **_SESSION}
+        # Whoever writes without saying who it is, is this process to the audit log.
+        server_settings = {"application_name": application_name, "paystream.actor": self._name, **_SESSION}
         if schema is not None:
             server_settings["search_path"] = schema
         self.engine = create_async_engine(
@@ -210,7 +211,8 @@ class Database:
         `actor` and `request_id` are what the audit log says of its writes; without them it names the process.
         """
         async with self.engine.begin() as connection:
-            await connection.execute(_SET_ACTOR, {"actor": actor or self._name, "request_id": request_id})
+            if actor or request_id:
+                await connection.execute(_SET_ACTOR, {"actor": actor or self._name, "request_id": request_id})
             await self._enter_scope(connection)
             yield Transaction(connection)
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, NullPool, event, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from connectors.base import AuthorizationRequest, GatewayAnswer, OrderRequest, RedirectRequest
 from domain.errors import OperationNotAllowed
@@ -296,7 +297,9 @@ async def test_a_later_change_is_not_put_on_whoever_changed_the_row_before(datab
 async def test_a_write_by_sql_is_recorded_too(database: Database) -> None:
     await open_account(database)
     await open_payment(database)
-    async with database.engine.begin() as connection:
+    # Somebody at a prompt, who has told the database no name.
+    prompt = create_async_engine(database.engine.url, poolclass=NullPool)
+    async with prompt.begin() as connection:
         user = (await connection.execute(text("select current_user"))).scalar_one()
         await connection.execute(text("update payments set captured_minor = 1"))
         await connection.execute(text("delete from payment_references"))
