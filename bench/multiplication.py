@@ -1,8 +1,8 @@
 """Fills the tables with as many payments as one likes, by multiplying a few that went the real way.
 
-Every row of the few is copied so often, each copy under names of its own: texts get a suffix, and a UUID becomes the
-digest of itself and the copy's number, so that references between tables still meet. Triggers and foreign keys are off
-meanwhile, because the copies are as true as their originals; indexes grow as they do in life.
+Every row of the few is copied so often, each copy under names of its own: texts get a suffix, and a UUID keeps its time
+before a digest of itself and the copy's number, so that references between tables still meet. Triggers and foreign keys
+are off meanwhile, because the copies are as true as their originals; indexes grow as they do in life.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -93,7 +93,9 @@ def _value(table: Multiplied, column: str) -> str:
     if column in table.texts:
         return f"\"{column}\" || '.' || copy"
     if column in table.uuids:
-        return f'md5("{column}"::text || copy)::uuid'
+        # The first twelve digits are the time, which is the original's.
+        time = f"left(replace(\"{column}\"::text, '-', ''), 12)"
+        return f'overlay(md5("{column}"::text || copy) placing {time} from 1)::uuid'
     return f'"{column}"'
 
 

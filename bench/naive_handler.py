@@ -217,7 +217,7 @@ def _entries(movement: Movement, payment: PaymentRecord, fact: Fact) -> list[Ent
         recipient = Recipient(terms.account, share.split.recipient_type, share.split.recipient_id, terms.currency)
         entries.append(
             EntryRow(
-                id=entry_id(payment.id, movement.cause, recipient, fact.gateway_event_id),
+                id=entry_id(payment.id, movement.cause, recipient, fact.gateway_event_id, fact.occurred_at),
                 recipient=recipient,
                 payment_id=payment.id,
                 gateway=terms.gateway,

@@ -5,7 +5,6 @@ moves money at most once. A hint moves nothing: it only makes the payment due to
 caller acknowledges its Kafka records only after this has committed.
 """
 
-import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from datetime import datetime
 
 from domain.events import new_milestones
 from domain.facts import Fact, FactKind, Trust
+from domain.identifiers import time_ordered_id
 from domain.ledger import Movement, movements
 from domain.movements import DISPUTE_KINDS, REFUND_KINDS, movement_standing
 from domain.payment import find_problem, fold, status_of
@@ -335,7 +335,7 @@ def _note_movement(payment: PaymentRecord, fact: Fact, effects: _Effects) -> Non
 def _ledger_transaction(movement: Movement, payment: PaymentRecord, fact: Fact) -> LedgerTransaction:
     identity = f"{payment.id}|{movement.cause}|{fact.gateway}|{fact.account}|{fact.gateway_event_id}"
     return LedgerTransaction(
-        id=uuid.uuid5(uuid.NAMESPACE_OID, identity),
+        id=time_ordered_id(fact.occurred_at, identity),
         account=payment.terms.account,
         payment_id=payment.id,
         payout_batch_id=None,
@@ -354,7 +354,7 @@ def _entries(movement: Movement, payment: PaymentRecord, fact: Fact) -> list[Ent
         recipient = Recipient(terms.account, split.recipient_type, split.recipient_id, terms.currency)
         entries.append(
             EntryRow(
-                id=entry_id(payment.id, movement.cause, recipient, fact.gateway_event_id),
+                id=entry_id(payment.id, movement.cause, recipient, fact.gateway_event_id, fact.occurred_at),
                 recipient=recipient,
                 payment_id=payment.id,
                 gateway=terms.gateway,

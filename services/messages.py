@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 
 from domain.events import Milestone, is_superseded
+from domain.identifiers import time_ordered_id
 from domain.settlement import LISTED_PAYMENTS, Recipient
 from storage.movements import EventRow
 from storage.outbox import OutboxMessage
@@ -114,9 +115,11 @@ def payout_batch(batch: BatchRow, changed_at: datetime) -> OutboxMessage:
     return _message(PAYOUT_BATCHES, value.payout_batch_id, value, identity, kind, batch.recipient.account, changed_at)
 
 
-def entry_id(payment_id: str, cause: str, recipient: Recipient, gateway_event_id: str) -> uuid.UUID:
+def entry_id(
+    payment_id: str, cause: str, recipient: Recipient, gateway_event_id: str, occurred_at: datetime
+) -> uuid.UUID:
     """The id of what one fact moved for one recipient; the same again after a replay."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{payment_id}|{cause}|{recipient.key}|{gateway_event_id}")
+    return time_ordered_id(occurred_at, f"{payment_id}|{cause}|{recipient.key}|{gateway_event_id}")
 
 
 def _recipient(recipient: Recipient) -> dict[str, str]:
