@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Protocol, cast
 
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from topics.message import RecordHeaders
 
@@ -92,6 +92,8 @@ class Batches:
         self._partitions: list[int] = []
         self._last_partition = -1
         self._on_their_way: dict[asyncio.Task[None], int | None] = {}
+        self.failed = False
+        """Whether the broker or the driver has refused a batch, after which the producer is of no use."""
 
     def add(self, *, key: bytes, value: bytes, headers: RecordHeaders) -> Outcome:
         """Take a record; the result is what becomes of it."""
@@ -160,6 +162,7 @@ class Batches:
             batch.tell(ProducerClosed())
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody who waits may hear that theirs is stored
+            self.failed = self.failed or isinstance(error, KafkaError)
             batch.tell(error)
         else:
             batch.tell(None)

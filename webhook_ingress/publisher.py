@@ -105,14 +105,17 @@ class Publisher:
             for task in unfinished:
                 task.cancel()
 
-    async def publish(self, *, key: bytes, value: bytes, headers: RecordHeaders) -> None:
-        """Return when the broker has stored the record in all in-sync replicas; else raise NotAcknowledged."""
-        batches = self._batches
-        if batches is None:
+    def publish(self, *, key: bytes, value: bytes, headers: RecordHeaders) -> Outcome:
+        """Send a record; the outcome is done in time and for `check`. Raises NotAcknowledged without a connection."""
+        if self._batches is None:
             raise NotAcknowledged("there is no connection to the broker")
-        outcome = batches.add(key=key, value=value, headers=headers)
+        outcome = self._batches.add(key=key, value=value, headers=headers)
         self._deadlines.watch(outcome)
-        error = await outcome
+        return outcome
+
+    def check(self, outcome: Outcome) -> None:
+        """Return when the broker has stored the record in all in-sync replicas; else raise NotAcknowledged."""
+        error = outcome.result()
         if error is None:
             if not self._acknowledging:
                 self._note(acknowledging=True, reason="")
@@ -121,7 +124,7 @@ class Publisher:
             raise NotAcknowledged("the broker did not answer in time") from error
         elif isinstance(error, KafkaError):
             self._note(acknowledging=False, reason=repr(error))
-            if batches is self._batches:
+            if self._batches is not None and self._batches.failed:
                 self._broken.set()
             raise NotAcknowledged("the broker refused the record") from error
         else:

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp
 from bootstrap.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from bootstrap.settings import IngressSettings, Settings
 from connectors.registry import load_entry_points
-from webhook_ingress.app import create_app
+from webhook_ingress.app import Ingress, create_app
 from webhook_ingress.directory import AccountDirectory
+from webhook_ingress.protocol import CallbackProtocol, IngressConfig
 
 ARRIVAL_SECONDS = 10.0
 MAX_CONNECTIONS = 10_000
@@ -45,9 +46,9 @@ def tune_garbage_collection() -> None:
 
 def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
     """Everything uvicorn is told."""
-    config = BoundedConfig(
+    config = IngressConfig(
         app,
-        http=BoundedProtocol,
+        http=CallbackProtocol if isinstance(app, Ingress) else BoundedProtocol,
         host=ingress.host,
         port=ingress.port,
         loop="uvloop",
@@ -64,6 +65,8 @@ def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
     config.limits = ConnectionLimits(
         max_header_bytes=ingress.max_header_bytes, arrival_seconds=ARRIVAL_SECONDS, max_connections=affordable()
     )
+    if isinstance(app, Ingress):
+        config.callbacks = app.callbacks
     return config
 
 

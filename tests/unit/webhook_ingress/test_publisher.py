@@ -46,7 +46,9 @@ async def publishing(workshop: Workshop, timeout_seconds: float = 0.05) -> Async
 
 
 async def publish(publisher: Publisher, value: bytes = b"v") -> None:
-    await publisher.publish(key=b"00", value=value, headers=[])
+    outcome = publisher.publish(key=b"00", value=value, headers=[])
+    await outcome
+    publisher.check(outcome)
 
 
 async def test_it_connects_again_until_a_broker_answers() -> None:
