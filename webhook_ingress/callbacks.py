@@ -17,7 +17,7 @@ from bootstrap.clock import Clock
 from bootstrap.settings import IngressSettings
 from connectors.base import Headers
 from topics.webhooks import raw_record_headers
-from webhook_ingress.batches import Outcome
+from webhook_ingress.batches import Outcome, Tell
 from webhook_ingress.delivery_ids import delivery_ids
 from webhook_ingress.doors import Door, Doors
 from webhook_ingress.limits import CallbackRates, InFlight, peer_of
@@ -124,9 +124,10 @@ class CallbackEndpoint:
         )
         try:
             self._admit(callback)
-            outcome = self._store(callback, await read_body(receive, self._settings.max_body_bytes))
-            await outcome
-            answer = self._conclude(callback, outcome)
+            body = await read_body(receive, self._settings.max_body_bytes)
+            outcome = Outcome()
+            self._store(callback, body, outcome.tell)
+            answer = self._conclude(callback, await outcome)
         except Refusal as refusal:
             answer = self._refuse(callback, refusal)
         except ClientGone as gone:
@@ -142,9 +143,9 @@ class CallbackEndpoint:
     def take(self, callback: Callback, body: bytes, answer: Callable[[Answer], None]) -> None:
         """Take a callback that has arrived whole; it is answered once, at once or when the broker has spoken."""
 
-        def conclude(outcome: Outcome) -> None:
+        def conclude(result: Exception | None) -> None:
             try:
-                told = self._conclude(callback, outcome)
+                told = self._conclude(callback, result)
             except Exception as error:  # noqa: BLE001 - told, counted and logged
                 told = self._refuse_and_log(callback, error)
             self._release(callback)
@@ -152,13 +153,11 @@ class CallbackEndpoint:
 
         try:
             self._admit(callback)
-            outcome = self._store(callback, body)
+            self._store(callback, body, conclude)
         except Exception as error:  # noqa: BLE001 - told, counted and logged
             told = self._refuse_and_log(callback, error)
             self._release(callback)
             answer(told)
-        else:
-            outcome.add_done_callback(conclude)
 
     def _admit(self, callback: Callback) -> None:
         """Refuse what can be refused before its body is read, and make room for the rest."""
@@ -180,7 +179,7 @@ class CallbackEndpoint:
             raise Refusal(503, "overloaded", "too many callbacks wait", retry_after_seconds=BUSY_RETRY_SECONDS)
         callback.held_bytes = held_bytes
 
-    def _store(self, callback: Callback, body: bytes) -> Outcome:
+    def _store(self, callback: Callback, body: bytes, tell: Tell) -> None:
         """Send a callback to the broker, with a body that may still be refused."""
         check_length(body, callback.declared_bytes, self._settings.max_body_bytes)
         callback.body_bytes = len(body)
@@ -200,7 +199,7 @@ class CallbackEndpoint:
         key = sha256(body).hexdigest().encode()
         callback.sent_at = time.perf_counter()
         try:
-            return self._publisher.publish(key=key, value=body, headers=headers)
+            self._publisher.publish(key=key, value=body, headers=headers, tell=tell)
         except NotAcknowledged as error:
             raise _not_stored(error) from error
 
@@ -210,12 +209,12 @@ class CallbackEndpoint:
         callback.held_bytes = callback.body_bytes
         self._rates.owe(callback.gateway, callback.account, callback.peer, callback.body_bytes)
 
-    def _conclude(self, callback: Callback, outcome: Outcome) -> Answer:
+    def _conclude(self, callback: Callback, error: Exception | None) -> Answer:
         """Return the gateway's own answer when the broker has the callback."""
         try:
-            self._publisher.check(outcome)
-        except NotAcknowledged as error:
-            raise _not_stored(error) from error
+            self._publisher.check(error)
+        except NotAcknowledged as not_acknowledged:
+            raise _not_stored(not_acknowledged) from not_acknowledged
         callback.door.count_accepted(callback.body_bytes, time.perf_counter() - callback.sent_at)
         return callback.door.answer
 

@@ -38,10 +38,13 @@ def run(settings: Settings, directory: AccountDirectory) -> None:
 
 
 def tune_garbage_collection() -> None:
-    """Keep the collector out of the way of requests: what is loaded stays, and requests leave few cycles behind."""
+    """Keep the collector out of the way of requests: what is loaded stays, and requests leave few cycles behind.
+
+    A few hundred callbacks that wait are some ten thousand objects. The collector should not look at these for nothing.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
 
 
 def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
