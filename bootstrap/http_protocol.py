@@ -129,10 +129,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request's clock and count."""
-        super().on_message_begin()
+        self.begin_request()
         self._start_deadline()
         self._arriving = _HEAD
         self._unparsed_head_bytes = 0
+
+    def begin_request(self) -> None:
+        """Make room for what the parser will report."""
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Refuse what its headers rule out; from here on the application bounds what is read."""

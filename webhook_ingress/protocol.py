@@ -70,16 +70,22 @@ class CallbackProtocol(BoundedProtocol):
             return
         held, self._held = self._held, None
         if not self.transport.is_closing():
-            super().start_request()
+            self._start_asgi_request()
             for part in held:
                 super().on_body(part)
+
+    def begin_request(self) -> None:
+        """Make room for what the parser will report, but for no scope yet."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def start_request(self) -> None:
         """Wait for the end of what may be a whole callback."""
         if self._may_be_taken_whole():
             self._held = []
         else:
-            super().start_request()
+            self._start_asgi_request()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -120,6 +126,14 @@ class CallbackProtocol(BoundedProtocol):
             if not keep_alive:
                 self.transport.close()
         self.on_response_complete()
+
+    def _start_asgi_request(self) -> None:
+        """Hand over what the parser has reported so far."""
+        url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
+        super().begin_request()
+        self.url, self.expect_100_continue = url, expect_100_continue
+        self.headers += headers
+        super().start_request()
 
     def _may_be_taken_whole(self) -> bool:
         """Whether it is a callback in its plainest form, and nothing on the connection waits to be answered first."""
