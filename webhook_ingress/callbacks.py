@@ -8,6 +8,7 @@ of its own, and `webhook_ingress.protocol` hands it to `take` at once.
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 import structlog
@@ -142,22 +143,23 @@ class CallbackEndpoint:
 
     def take(self, callback: Callback, body: bytes, answer: Callable[[Answer], None]) -> None:
         """Take a callback that has arrived whole; it is answered once, at once or when the broker has spoken."""
-
-        def conclude(result: Exception | None) -> None:
-            try:
-                told = self._conclude(callback, result)
-            except Exception as error:  # noqa: BLE001 - told, counted and logged
-                told = self._refuse_and_log(callback, error)
-            self._release(callback)
-            answer(told)
-
         try:
             self._admit(callback)
-            self._store(callback, body, conclude)
+            self._store(callback, body, partial(self._answer_stored, callback, answer))
         except Exception as error:  # noqa: BLE001 - told, counted and logged
             told = self._refuse_and_log(callback, error)
             self._release(callback)
             answer(told)
+
+    def _answer_stored(
+        self, callback: Callback, answer: Callable[[Answer], None], not_stored: Exception | None
+    ) -> None:
+        try:
+            told = self._conclude(callback, not_stored)
+        except Exception as error:  # noqa: BLE001 - told, counted and logged
+            told = self._refuse_and_log(callback, error)
+        self._release(callback)
+        answer(told)
 
     def _admit(self, callback: Callback) -> None:
         """Refuse what can be refused before its body is read, and make room for the rest."""
@@ -209,12 +211,12 @@ class CallbackEndpoint:
         callback.held_bytes = callback.body_bytes
         self._rates.owe(callback.gateway, callback.account, callback.peer, callback.body_bytes)
 
-    def _conclude(self, callback: Callback, error: Exception | None) -> Answer:
+    def _conclude(self, callback: Callback, not_stored: Exception | None) -> Answer:
         """Return the gateway's own answer when the broker has the callback."""
         try:
-            self._publisher.check(error)
-        except NotAcknowledged as not_acknowledged:
-            raise _not_stored(not_acknowledged) from not_acknowledged
+            self._publisher.check(not_stored)
+        except NotAcknowledged as error:
+            raise _not_stored(error) from error
         callback.door.count_accepted(callback.body_bytes, time.perf_counter() - callback.sent_at)
         return callback.door.answer
 

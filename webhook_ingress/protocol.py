@@ -101,6 +101,8 @@ class CallbackProtocol(BoundedProtocol):
             return
         held, self._held = self._held, None
         self.stop_arrival()
+        if self.transport.is_closing():
+            return
         target = self.url.decode("ascii")
         path, _, query = target.partition("?")
         callback = Callback(

@@ -224,6 +224,14 @@ async def test_a_client_that_wants_no_more_is_answered_and_hung_up_on() -> None:
         assert await client.reader.read() == b""
 
 
+async def test_nothing_is_taken_after_the_last_answer() -> None:
+    async with connected() as client:
+        await client.send(head("content-length: 2", "connection: close") + b"{}" + post())
+        assert (await client.answer())[0] == 401
+        assert await client.reader.read() == b""
+        assert client.door.producer.sent == []
+
+
 async def test_a_client_that_does_not_read_gets_no_further_answer_until_it_does() -> None:
     async with connected() as client:
         await client.send(post())
