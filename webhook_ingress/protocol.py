@@ -101,8 +101,6 @@ class CallbackProtocol(BoundedProtocol):
             return
         held, self._held = self._held, None
         self.stop_arrival()
-        if self.transport.is_closing():
-            return
         target = self.url.decode("ascii")
         path, _, query = target.partition("?")
         callback = Callback(
@@ -146,7 +144,6 @@ class CallbackProtocol(BoundedProtocol):
             and url.isascii()
             and b"%" not in url
             and b"#" not in url
-            and not self.expect_100_continue
             and (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and self.parser.get_method() == b"POST"

@@ -185,6 +185,14 @@ async def test_what_is_no_plain_callback_goes_the_usual_way(request_bytes: bytes
         assert (await client.answer())[0] == status
 
 
+async def test_a_client_of_the_old_protocol_is_hung_up_on_also_when_it_would_stay() -> None:
+    async with connected() as client:
+        await client.send(head(SIGNATURE, "content-length: 2", "connection: keep-alive", version="1.0") + b"{}")
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.reader.read() == b""
+
+
 async def test_a_client_that_waits_to_be_told_to_go_on_is_told() -> None:
     async with connected() as client:
         await client.send(head(SIGNATURE, "content-length: 2", "expect: 100-continue"))
@@ -248,6 +256,8 @@ async def test_a_request_that_turns_out_to_be_none_leaves_nothing() -> None:
     async with connected() as client:
         await client.send(head(SIGNATURE, "transfer-encoding: chunked") + b"zz\r\nabc")
         assert (await client.answer())[0] == 400
+        await until(lambda: not client.state.connections)
+        assert await client.outcome("client_gone") is None
         assert client.door.producer.sent == []
         assert await client.in_flight() == 0
 
