@@ -129,10 +129,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request's clock and count."""
-        super().on_message_begin()
+        self.begin_request()
         self._start_deadline()
         self._arriving = _HEAD
         self._unparsed_head_bytes = 0
+
+    def begin_request(self) -> None:
+        """Make room for what the parser will report."""
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Refuse what its headers rule out; from here on the application bounds what is read."""
@@ -144,13 +148,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refusal = UPGRADE
             raise _Refused
         self._arriving = _BODY
+        self.start_request()
+
+    def start_request(self) -> None:
+        """Hand the request to the application; its body may still be on its way."""
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Stop the clock: what takes time from now on is our doing."""
+        self.stop_arrival()
+        super().on_message_complete()
+
+    def stop_arrival(self) -> None:
+        """Note that nothing of the request is on its way any more."""
         self._arriving = _NOTHING
         self._deadline_seconds = None
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Close a connection that was only kept for this answer."""

@@ -42,7 +42,10 @@ class RateLimiter:
         More than a whole burst is never there: who asks for more gets by with a full bucket.
         """
         now = self._monotonic()
-        full_at = max(self._full_at.get(who, now), now) + min(tokens, self.burst) * self._token_seconds
+        full_at = self._full_at.get(who, now)
+        if full_at < now:
+            full_at = now
+        full_at += self._token_seconds if tokens == 1 else min(tokens, self.burst) * self._token_seconds
         wait_seconds = full_at - now - self._full_seconds
         if wait_seconds > 0:
             return wait_seconds

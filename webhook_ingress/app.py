@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from bootstrap.clock import Clock, system_clock
 from bootstrap.producer import broker_knows_topic, build_producer
@@ -22,8 +22,9 @@ from bootstrap.settings import ReadinessSettings, Settings
 from connectors.registry import get_registration
 from topics.catalog import RAW_WEBHOOKS
 from webhook_ingress.batches import Producer
-from webhook_ingress.callbacks import CallbackEndpoint, RegistrationLookup
+from webhook_ingress.callbacks import CallbackEndpoint
 from webhook_ingress.directory import AccountDirectory
+from webhook_ingress.doors import Doors, RegistrationLookup
 from webhook_ingress.limits import CallbackRates, InFlight
 from webhook_ingress.metrics import IngressMetrics
 from webhook_ingress.publisher import BrokerProbe, ProducerFactory, Publisher
@@ -39,18 +40,20 @@ PROBE_SECONDS = 1.0
 class Ingress(Starlette):
     """Starlette for the operators' routes; callbacks pass it by."""
 
-    def __init__(self, callbacks: ASGIApp, routes: list[Route], lifespan: AbstractAsyncContextManager[None]) -> None:
+    def __init__(
+        self, callbacks: CallbackEndpoint, routes: list[Route], lifespan: AbstractAsyncContextManager[None]
+    ) -> None:
         super().__init__(
             routes=routes,
             lifespan=lambda _: lifespan,
             exception_handlers={HTTPException: _http_error},
         )
-        self._callbacks = callbacks
+        self.callbacks = callbacks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"].startswith(CALLBACK_PREFIX):
-            await self._callbacks(scope, receive, send)
+            await self.callbacks(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -79,8 +82,7 @@ def create_app(
     metrics = IngressMetrics(lambda: in_flight.requests)
     callbacks = CallbackEndpoint(
         settings=settings.ingress,
-        directory=directory,
-        registration_of=registration_of,
+        doors=Doors(directory, registration_of, metrics),
         publisher=publisher,
         in_flight=in_flight,
         rates=CallbackRates(settings.ingress, monotonic),

@@ -9,18 +9,27 @@ partition whose leader is away holds up the one batch it was given, and no other
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from topics.message import RecordHeaders
 
 LINGER_SECONDS = 0.01
 """How long a record waits at most for the batch before it; while nothing is on its way, records do not wait."""
 
-Outcome = asyncio.Future[Exception | None]
-"""Done when the broker has spoken: None when the record is stored, else why it may not be."""
+Tell = Callable[[Exception | None], None]
+"""Called once, in time, with what became of a record: None when the broker has stored it, else why it may not have."""
+
+
+class Outcome(asyncio.Future[Exception | None]):
+    """What became of a record, for those who would rather wait than be called."""
+
+    def tell(self, error: Exception | None) -> None:
+        """Say what became of it; nobody may wait any more."""
+        if not self.done():
+            self.set_result(error)
 
 
 class Builder(Protocol):
@@ -58,22 +67,32 @@ class Producer(Protocol):
 
 
 class _Batch:
-    """Records that travel together, and those who wait for them."""
+    """Records that travel together, and those who still wait for them, each with a deadline, the earliest first."""
 
-    __slots__ = ("builder", "outcomes")
+    __slots__ = ("builder", "waiting")
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
-        self.outcomes: list[Outcome] = []
-
-    def is_abandoned(self) -> bool:
-        """Say whether everybody has been told that theirs was not stored."""
-        return all(outcome.done() for outcome in self.outcomes)
+        self.waiting: deque[tuple[float, Tell]] = deque()
 
     def tell(self, result: Exception | None) -> None:
-        for outcome in self.outcomes:
-            if not outcome.done():
-                outcome.set_result(result)
+        """Tell everybody."""
+        while self.waiting:
+            self._tell_first(result)
+
+    def expire(self, now: float) -> float | None:
+        """Tell those whose time is over; return the next deadline, or None when nobody waits any more."""
+        while self.waiting and self.waiting[0][0] <= now:
+            self._tell_first(TimeoutError())
+        return self.waiting[0][0] if self.waiting else None
+
+    def _tell_first(self, result: Exception | None) -> None:
+        _, tell = self.waiting.popleft()
+        try:
+            tell(result)
+        except Exception as error:  # noqa: BLE001 - one's mistake must not keep the others waiting
+            context = {"message": "who waited for a record could not be told", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
 
 
 class Batches:
@@ -82,26 +101,32 @@ class Batches:
     What nobody waits for any more when its turn comes is dropped unsent: its sender was told to send it again.
     """
 
-    def __init__(self, producer: Producer, topic: str) -> None:
+    def __init__(self, producer: Producer, topic: str, timeout_seconds: float) -> None:
         self.producer = producer
         self._topic = topic
+        self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._open: _Batch | None = None
         self._full: deque[_Batch] = deque()
         self._timer: asyncio.Handle | None = None
+        self._waited_for: dict[_Batch, None] = {}
+        self._deadline: asyncio.TimerHandle | None = None
         self._partitions: list[int] = []
         self._last_partition = -1
         self._on_their_way: dict[asyncio.Task[None], int | None] = {}
+        self.failed = False
+        """Whether the broker or the driver has refused a batch, after which the producer is of no use."""
 
-    def add(self, *, key: bytes, value: bytes, headers: RecordHeaders) -> Outcome:
-        """Take a record; the result is what becomes of it."""
+    def add(self, *, key: bytes, value: bytes, headers: RecordHeaders, tell: Tell) -> None:
+        """Take a record; `tell` is called with what becomes of it, or with TimeoutError when that takes too long."""
         batch = self._open
         if batch is None or batch.builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
             batch = self._begin()
             batch.builder.append(timestamp=None, key=key, value=value, headers=headers)
-        outcome: Outcome = self._loop.create_future()
-        batch.outcomes.append(outcome)
-        return outcome
+        deadline = self._loop.time() + self._timeout_seconds
+        if not batch.waiting:
+            self._watch(batch, deadline)
+        batch.waiting.append((deadline, tell))
 
     async def close(self) -> None:
         """Deliver what is still waited for, and disconnect."""
@@ -118,7 +143,7 @@ class Batches:
     def _begin(self) -> _Batch:
         if self._open is not None:
             self._full.append(self._open)
-            while self._full and self._full[0].is_abandoned():
+            while self._full and not self._full[0].waiting:
                 self._full.popleft()
         self._open = _Batch(self.producer.create_batch())
         if self._timer is None:
@@ -138,7 +163,7 @@ class Batches:
             batch = self._next()
             if batch is None:
                 break
-            if not batch.is_abandoned():
+            if batch.waiting:
                 task = self._loop.create_task(self._deliver(batch), name="ingress-batch")
                 self._on_their_way[task] = None
                 task.add_done_callback(self._delivered)
@@ -149,6 +174,26 @@ class Batches:
         batch, self._open = self._open, None
         return batch
 
+    def _watch(self, batch: _Batch, deadline: float) -> None:
+        """See to it that everybody in the batch is told in time; the earliest deadlines are in the oldest batch."""
+        self._waited_for[batch] = None
+        if self._deadline is None:
+            self._deadline = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        """Tell those who have waited too long, and sleep until the next deadline."""
+        self._deadline = None
+        for batch in list(self._waited_for):
+            deadline = batch.expire(self._loop.time())
+            if deadline is not None:
+                self._deadline = self._loop.call_at(deadline, self._expire)
+                return
+            del self._waited_for[batch]
+
+    def _end(self, batch: _Batch, result: Exception | None) -> None:
+        self._waited_for.pop(batch, None)
+        batch.tell(result)
+
     async def _deliver(self, batch: _Batch) -> None:
         try:
             known, self._partitions = self._partitions, sorted(await self.producer.partitions_for(self._topic))
@@ -157,12 +202,13 @@ class Batches:
                 self._send()
             await (await self.producer.send_batch(batch.builder, self._topic, partition=partition))
         except asyncio.CancelledError:
-            batch.tell(ProducerClosed())
+            self._end(batch, ProducerClosed())
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody who waits may hear that theirs is stored
-            batch.tell(error)
+            self.failed = self.failed or isinstance(error, KafkaError)
+            self._end(batch, error)
         else:
-            batch.tell(None)
+            self._end(batch, None)
 
     def _free_partition(self) -> int:
         """The next partition after the last one that has no batch on its way; there always is one."""

@@ -1,7 +1,6 @@
 """Writes callbacks to Kafka and keeps a usable producer at hand: connects, reconnects, and replaces a broken one."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -9,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from domain.errors import PaystreamError
 from topics.message import RecordHeaders
-from webhook_ingress.batches import Batches, Outcome, Producer
+from webhook_ingress.batches import Batches, Producer, Tell
 
 RETRY_SECONDS = 0.5
 STOP_SECONDS = 3.0
@@ -28,36 +27,6 @@ ProducerFactory = Callable[[], Producer]
 
 BrokerProbe = Callable[[Producer], Awaitable[bool]]
 """Asks the broker whether it is there and has the topic; bounded in time."""
-
-
-class Deadlines:
-    """Ends waiting that has lasted too long. Everybody waits equally long, so that one timer serves all in order."""
-
-    def __init__(self, timeout_seconds: float) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._waiting: deque[tuple[float, Outcome]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def watch(self, outcome: Outcome) -> None:
-        """See to it that the outcome is known in time."""
-        loop = outcome.get_loop()
-        deadline = loop.time() + self._timeout_seconds
-        self._waiting.append((deadline, outcome))
-        if self._timer is None:
-            self._timer = loop.call_at(deadline, self._expire)
-
-    def _expire(self) -> None:
-        """End what is due, and sleep until the first that is still waited for is."""
-        self._timer = None
-        while self._waiting:
-            deadline, outcome = self._waiting[0]
-            loop = outcome.get_loop()
-            if not outcome.done():
-                if deadline > loop.time():
-                    self._timer = loop.call_at(deadline, self._expire)
-                    return
-                outcome.set_result(TimeoutError())
-            self._waiting.popleft()
 
 
 class Publisher:
@@ -79,7 +48,7 @@ class Publisher:
         self._build = build
         self._probe = probe
         self._topic = topic
-        self._deadlines = Deadlines(acknowledge_timeout_seconds)
+        self._acknowledge_timeout_seconds = acknowledge_timeout_seconds
         self._retry_seconds = retry_seconds
         self._batches: Batches | None = None
         self._broken = asyncio.Event()
@@ -105,14 +74,14 @@ class Publisher:
             for task in unfinished:
                 task.cancel()
 
-    async def publish(self, *, key: bytes, value: bytes, headers: RecordHeaders) -> None:
-        """Return when the broker has stored the record in all in-sync replicas; else raise NotAcknowledged."""
-        batches = self._batches
-        if batches is None:
+    def publish(self, *, key: bytes, value: bytes, headers: RecordHeaders, tell: Tell) -> None:
+        """Send a record; `tell` is called in time with what is for `check`. Raises NotAcknowledged when unconnected."""
+        if self._batches is None:
             raise NotAcknowledged("there is no connection to the broker")
-        outcome = batches.add(key=key, value=value, headers=headers)
-        self._deadlines.watch(outcome)
-        error = await outcome
+        self._batches.add(key=key, value=value, headers=headers, tell=tell)
+
+    def check(self, error: Exception | None) -> None:
+        """Return when the broker has stored the record in all in-sync replicas; else raise NotAcknowledged."""
         if error is None:
             if not self._acknowledging:
                 self._note(acknowledging=True, reason="")
@@ -121,7 +90,7 @@ class Publisher:
             raise NotAcknowledged("the broker did not answer in time") from error
         elif isinstance(error, KafkaError):
             self._note(acknowledging=False, reason=repr(error))
-            if batches is self._batches:
+            if self._batches is not None and self._batches.failed:
                 self._broken.set()
             raise NotAcknowledged("the broker refused the record") from error
         else:
@@ -138,7 +107,7 @@ class Publisher:
 
     async def _keep_connected(self) -> None:
         while True:
-            fresh = Batches(await self._connect(), self._topic)
+            fresh = Batches(await self._connect(), self._topic, self._acknowledge_timeout_seconds)
             old, self._batches = self._batches, fresh
             if old is not None:
                 self._retire(old)

@@ -10,6 +10,9 @@ from webhook_ingress.responses import Refusal
 
 CALLBACK_PREFIX = "/webhooks/"
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Headers as the server read them, names in lower case."""
+
 
 class ClientGone(PaystreamError):
     """The client closed the connection before its request was complete; there is nobody to answer."""
@@ -36,7 +39,7 @@ def remote_address(scope: Scope) -> str:
     return client[0] if client else ""
 
 
-def decode_headers(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+def decode_headers(raw: RawHeaders) -> tuple[tuple[str, str], ...]:
     """Headers as text, in order, repeats kept. Servers lower-case the names; latin-1 reads any byte and loses none."""
     return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
 
@@ -66,17 +69,21 @@ def declared_length(headers: Headers, max_body_bytes: int) -> int | None:
     return length
 
 
-async def read_body(receive: Receive, declared_bytes: int | None, max_body_bytes: int) -> bytes:
-    """Read the body to its end, or up to the limit and no further. Raises Refusal and ClientGone."""
+async def read_body(receive: Receive, max_body_bytes: int) -> bytes:
+    """Read the body to its end, or until it is longer than it may be and no further. Raises ClientGone."""
     message = await receive()
-    body: bytes = message.get("body", b"")
     if message["type"] == "http.disconnect" or message.get("more_body", False):
-        body = await _read_rest(receive, message, max_body_bytes)
+        return await _read_rest(receive, message, max_body_bytes)
+    body: bytes = message.get("body", b"")
+    return body
+
+
+def check_length(body: bytes, declared_bytes: int | None, max_body_bytes: int) -> None:
+    """Refuse a body that is too long, or not as long as it was said to be."""
     if len(body) > max_body_bytes:
         raise _too_large(max_body_bytes)
     if declared_bytes is not None and declared_bytes != len(body):
         raise Refusal(400, "malformed", "the body is not as long as Content-Length says")
-    return body
 
 
 async def _read_rest(receive: Receive, message: Message, max_body_bytes: int) -> bytes:

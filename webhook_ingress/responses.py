@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from http import client
 
 from starlette.types import Message, Send
 
@@ -17,6 +18,9 @@ class Answer:
 
     start: Message
     body: Message
+    head: bytes
+    """Status line and headers as they go over the wire; more may follow before the empty line."""
+    content: bytes
 
     async def send(self, send: Send) -> None:
         """Write it."""
@@ -34,9 +38,13 @@ def build_answer(
         *SECURITY_HEADERS,
         *extra_headers,
     ]
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status_code, client.responses.get(status_code, "").encode("ascii"))]
+    lines += [b"%b: %b\r\n" % header for header in headers]
     return Answer(
         start={"type": "http.response.start", "status": status_code, "headers": headers},
         body={"type": "http.response.body", "body": body},
+        head=b"".join(lines),
+        content=body,
     )
 
 

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp
 from bootstrap.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from bootstrap.settings import IngressSettings, Settings
 from connectors.registry import load_entry_points
-from webhook_ingress.app import create_app
+from webhook_ingress.app import Ingress, create_app
 from webhook_ingress.directory import AccountDirectory
+from webhook_ingress.protocol import CallbackProtocol, IngressConfig
 
 ARRIVAL_SECONDS = 10.0
 MAX_CONNECTIONS = 10_000
@@ -37,17 +38,20 @@ def run(settings: Settings, directory: AccountDirectory) -> None:
 
 
 def tune_garbage_collection() -> None:
-    """Keep the collector out of the way of requests: what is loaded stays, and requests leave few cycles behind."""
+    """Keep the collector out of the way of requests: what is loaded stays, and requests leave few cycles behind.
+
+    A few hundred callbacks that wait are some ten thousand objects. The collector should not look at these for nothing.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
 
 
 def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
     """Everything uvicorn is told."""
-    config = BoundedConfig(
+    config = IngressConfig(
         app,
-        http=BoundedProtocol,
+        http=CallbackProtocol if isinstance(app, Ingress) else BoundedProtocol,
         host=ingress.host,
         port=ingress.port,
         loop="uvloop",
@@ -64,6 +68,8 @@ def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
     config.limits = ConnectionLimits(
         max_header_bytes=ingress.max_header_bytes, arrival_seconds=ARRIVAL_SECONDS, max_connections=affordable()
     )
+    if isinstance(app, Ingress):
+        config.callbacks = app.callbacks
     return config
 
 

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, OutOfOrderSequenceNumber
 
 from tests.unit.webhook_ingress.stand_ins import StandInProducer, until
-from webhook_ingress.batches import Producer
+from webhook_ingress.batches import Outcome, Producer
 from webhook_ingress.publisher import NotAcknowledged, Publisher
 
 
@@ -46,7 +46,9 @@ async def publishing(workshop: Workshop, timeout_seconds: float = 0.05) -> Async
 
 
 async def publish(publisher: Publisher, value: bytes = b"v") -> None:
-    await publisher.publish(key=b"00", value=value, headers=[])
+    outcome = Outcome()
+    publisher.publish(key=b"00", value=value, headers=[], tell=outcome.tell)
+    publisher.check(await outcome)
 
 
 async def test_it_connects_again_until_a_broker_answers() -> None:
