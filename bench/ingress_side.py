@@ -21,10 +21,11 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bootstrap.garbage_collection import tune_garbage_collection
 from bootstrap.settings import KafkaSettings, Settings
 from connectors.base import Registration
 from webhook_ingress.app import create_app
-from webhook_ingress.server import server_config, tune_garbage_collection
+from webhook_ingress.server import server_config
 
 PATH = "/webhooks/stripe/bench"
 BODY = b'{"id":"evt_%012d","object":"event","type":"payment_intent.succeeded"}'.ljust(1_200)

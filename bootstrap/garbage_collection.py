@@ -3,7 +3,10 @@
 import gc
 
 THRESHOLDS = (200_000, 10, 10)
-"""More objects than a batch of callbacks has alive at once; by default it looks after every 700 that came and stayed."""
+"""More objects than a batch of callbacks, or a few hundred requests, have alive at once.
+
+By default it looks whenever 700 came and stayed, which is for nothing some hundred times in each batch.
+"""
 
 
 def tune_garbage_collection() -> None:

@@ -43,8 +43,7 @@ class RateLimiter:
         """
         now = self._monotonic()
         full_at = self._full_at.get(who, now)
-        if full_at < now:
-            full_at = now
+        full_at = max(full_at, now)
         full_at += self._token_seconds if tokens == 1 else min(tokens, self.burst) * self._token_seconds
         wait_seconds = full_at - now - self._full_seconds
         if wait_seconds > 0:

@@ -1,6 +1,5 @@
 """Serves the ingress over HTTP/1.1 until SIGTERM, and then finishes what it has accepted."""
 
-import gc
 import math
 import resource
 import signal
@@ -8,6 +7,7 @@ import signal
 import uvicorn
 from starlette.types import ASGIApp
 
+from bootstrap.garbage_collection import tune_garbage_collection
 from bootstrap.http_protocol import BoundedConfig, BoundedProtocol, ConnectionLimits
 from bootstrap.settings import IngressSettings, Settings
 from connectors.registry import load_entry_points
@@ -35,16 +35,6 @@ def run(settings: Settings, directory: AccountDirectory) -> None:
         signal.signal(number, server.handle_exit)
     tune_garbage_collection()
     server.run()
-
-
-def tune_garbage_collection() -> None:
-    """Keep the collector out of the way of requests: what is loaded stays, and requests leave few cycles behind.
-
-    A few hundred callbacks that wait are some ten thousand objects. The collector should not look at these for nothing.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def server_config(app: ASGIApp, ingress: IngressSettings) -> BoundedConfig:
