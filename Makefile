@@ -37,7 +37,7 @@ up: $(STAMP) ## The same stack, kept running on fixed ports until Ctrl-C
 
 .PHONY: test
 test: $(STAMP) ## Every test, on a real broker and a real PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)  # Tests start many processes.
 
 .PHONY: check
 check: $(STAMP) ## Lint, types, import law, compose file, wire contract, lifecycle document
