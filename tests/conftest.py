@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from devstack.kafka import BROKER_PROPERTIES
@@ -35,6 +36,14 @@ for _number in (signal.SIGINT, signal.SIGHUP):
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# Structlog's own way of showing an exception, with every variable of every frame, takes seconds for each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 POSTGRES_IMAGE = "postgres:18"
 CHOICES = (BOOTSTRAP_SERVERS_VARIABLE, DATABASE_URL_VARIABLE, BROKER_VARIABLE)
