@@ -35,9 +35,10 @@ demo: $(STAMP) ## The main job end to end on the embedded stack, with a proof at
 up: $(STAMP) ## The same stack, kept running on fixed ports until Ctrl-C
 	@$(BIN)/paystream up
 
+# Some environments forbid Python to keep what it has compiled; every process that a test starts would compile it again.
 .PHONY: test
 test: $(STAMP) ## Every test, on a real broker and a real PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
 .PHONY: check
 check: $(STAMP) ## Lint, types, import law, compose file, wire contract, lifecycle document

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from api import docs_page
 from api.context import ApiContext
@@ -64,12 +66,19 @@ def _with_routes(lifespan: Lifespan) -> FastAPI:
         openapi_url=docs_page.OPENAPI_PATH,
         docs_url=None,
         redoc_url=None,
+        routes=list(_routes()),
     )
-    app.router.generate_unique_id_function = operation_id
     app.openapi = describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
-    for router in ROUTERS:
-        app.include_router(router)
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """The routes of all resources, which every application of a process shares: reading their parameters is slow."""
+    every = APIRouter(generate_unique_id_function=operation_id)
+    for router in ROUTERS:
+        every.include_router(router)
+    return tuple(every.routes)
 
 
 @asynccontextmanager

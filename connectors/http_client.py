@@ -22,6 +22,7 @@ import httpx
 
 from connectors.outcomes import Timeouts, from_transport
 from connectors.payloads import Payload, parse_object
+from connectors.tls import system_tls
 from domain.errors import MalformedPayload, OutcomeUnknown
 
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
@@ -187,7 +188,7 @@ class GatewayHttp:
             headers={"User-Agent": "paystream", "Accept": "application/json", **self._headers},
             auth=self._auth,
             timeout=httpx.Timeout(timeouts.read_seconds, connect=timeouts.connect_seconds),
-            verify=True if self._tls is None else self._tls,
+            verify=self._tls or system_tls(),
             follow_redirects=False,
         )
 

@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from devstack.kafka import BROKER_PROPERTIES
 from devstack.kafka_jars import KAFKA_VERSION
 from devstack.ports import free_port
+from devstack.postgres import WITHOUT_POWER_CUTS
 from devstack.stack import (
     BOOTSTRAP_SERVERS_VARIABLE,
     BROKER_VARIABLE,
@@ -23,6 +25,7 @@ from devstack.stack import (
     Stack,
     running_stack,
 )
+from tests.memory import data_in_memory
 
 # A shell that starts the tests in the background has them ignore these signals, and every process they start with them.
 for _number in (signal.SIGINT, signal.SIGHUP):
@@ -33,6 +36,14 @@ for _number in (signal.SIGINT, signal.SIGHUP):
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# Structlog's own way of showing an exception, with every variable of every frame, takes seconds for each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 POSTGRES_IMAGE = "postgres:18"
 CHOICES = (BOOTSTRAP_SERVERS_VARIABLE, DATABASE_URL_VARIABLE, BROKER_VARIABLE)
@@ -49,7 +60,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         with ExitStack() as running:
             yield containers(directory, running)
     else:
-        with running_stack(directory, survives_power_cuts=False) as embedded:
+        with data_in_memory(directory), running_stack(directory, survives_power_cuts=False) as embedded:
             yield embedded
 
 
@@ -94,7 +105,8 @@ def containers(directory: Path, running: ExitStack) -> Stack:
 
     postgres = PostgresContainer(POSTGRES_IMAGE, username="paystream", password="paystream", dbname="paystream")
     postgres.with_env("POSTGRES_INITDB_ARGS", "--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C")
-    postgres.with_command("postgres -c max_connections=200")
+    settings = {"max_connections": "200", **WITHOUT_POWER_CUTS}
+    postgres.with_command(" ".join(["postgres", *(f"-c {name}={value}" for name, value in settings.items())]))
     running.enter_context(postgres)
 
     # The broker must know, before it starts, the address that it will tell its clients.

@@ -14,6 +14,7 @@ from connectors.adyen.errors import GATEWAY_NAME, classify_answer, classify_tran
 from connectors.http_client import MAX_RESPONSE_BYTES, encode_json
 from connectors.outcomes import Timeouts, unreadable
 from connectors.payloads import parse_object
+from connectors.tls import system_tls
 from domain.errors import MalformedPayload, OutcomeUnknown
 
 Answer = tuple[str, object, int, Mapping[str, str]]
@@ -53,7 +54,7 @@ class SdkTransport:
     @cached_property
     def _client(self) -> httpx.Client:
         timeout = httpx.Timeout(self._timeouts.read_seconds, connect=self._timeouts.connect_seconds)
-        return httpx.Client(timeout=timeout, follow_redirects=False)
+        return httpx.Client(timeout=timeout, verify=system_tls(), follow_redirects=False)
 
 
 def _read_whole(response: httpx.Response, deadline: float) -> bytes:

@@ -15,7 +15,6 @@ from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 
-import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
@@ -25,6 +24,7 @@ from connectors.outcomes import Timeouts, nothing_moved_yet
 from connectors.paypal.bounded_cache import BoundedCache
 from connectors.paypal.errors import GATEWAY_NAME
 from connectors.paypal.registration import PayPalCredentials
+from connectors.tls import system_tls
 from domain.errors import GatewayUnavailable, InvalidInput, VerificationFailed
 
 HOSTS: Mapping[str, tuple[str, ...]] = {
@@ -164,7 +164,7 @@ def _system_authorities() -> Sequence[x509.Certificate]:
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for encoded in httpx.create_ssl_context().get_ca_certs(binary_form=True):
+        for encoded in system_tls().get_ca_certs(binary_form=True):
             try:
                 found.append(x509.load_der_x509_certificate(encoded))
             except (ValueError, Warning):

@@ -21,6 +21,7 @@ from connectors.razorpay.errors import GATEWAY_NAME, check_answer, classify_tran
 from connectors.razorpay.registration import RazorpayCredentials
 from connectors.razorpay.status import WIRE_EXPONENTS, Source, facts_of_payment, facts_of_refund
 from connectors.sdk_threads import SdkThreads
+from connectors.tls import system_tls
 from domain.facts import Fact
 
 MAX_THREADS = 16
@@ -121,7 +122,7 @@ class SdkSession:
     """The HTTP session behind the SDK. It raises the house's errors, follows no redirects, and threads may share it."""
 
     def __init__(self) -> None:
-        self._client = httpx.Client()
+        self._client = httpx.Client(verify=system_tls())
 
     def get(self, url: str, *, params: dict[str, str | int], **options: Unpack[SdkOptions]) -> httpx.Response:
         """Send a GET as the SDK asks for it."""

@@ -14,6 +14,7 @@ from connectors.phonepe.client import PhonePeConnector
 from connectors.razorpay.client import RazorpayConnector
 from connectors.registry import registrations
 from connectors.stripe.client import StripeConnector
+from connectors.tls import system_tls
 from devstack.gateways.razorpay import KEY_ID, KEY_SECRET
 from tests.connectors.case import GatewayCases
 from tests.connectors.cases.paypal import SIGNER
@@ -73,7 +74,7 @@ async def stripe(keyed_stripe: str) -> AsyncIterator[StripeConnector]:
 @pytest.fixture
 async def control(keyed_stripe: str) -> AsyncIterator[Control]:
     """The other side of that local Stripe."""
-    async with httpx.AsyncClient(base_url=keyed_stripe) as http:
+    async with httpx.AsyncClient(base_url=keyed_stripe, verify=system_tls()) as http:
         yield Control(http)
 
 
@@ -88,7 +89,7 @@ async def razorpay(local_razorpay: str) -> AsyncIterator[RazorpayConnector]:
 @pytest.fixture
 async def payer(local_razorpay: str) -> AsyncIterator[Payer]:
     """The other side of the local Razorpay."""
-    async with httpx.AsyncClient(base_url=local_razorpay, auth=(KEY_ID, KEY_SECRET)) as http:
+    async with httpx.AsyncClient(base_url=local_razorpay, auth=(KEY_ID, KEY_SECRET), verify=system_tls()) as http:
         yield Payer(http)
 
 

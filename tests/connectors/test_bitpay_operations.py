@@ -16,6 +16,7 @@ from connectors.bitpay.registration import BitPayCredentials
 from connectors.bitpay.status import read_number
 from connectors.outcomes import Timeouts
 from connectors.payloads import parse_object
+from connectors.tls import system_tls
 from domain.errors import GatewayRejected, GatewayUnavailable, MalformedPayload, OutcomeUnknown
 from domain.facts import Fact, FactKind, Trust
 from tests.connectors.case import ACCOUNT
@@ -42,7 +43,7 @@ async def connector(local_bitpay: str) -> AsyncIterator[BitPayConnector]:
 
 @pytest.fixture
 async def control(local_bitpay: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=local_bitpay) as http:
+    async with httpx.AsyncClient(base_url=local_bitpay, verify=system_tls()) as http:
         yield http
 
 

@@ -16,6 +16,7 @@ from connectors.coinbase.client import CoinbaseConnector
 from connectors.coinbase.registration import CoinbaseCredentials
 from connectors.coinbase.tokens import make_token, read_key
 from connectors.outcomes import Timeouts
+from connectors.tls import system_tls
 from domain.errors import GatewayRejected, MalformedPayload, OutcomeUnknown
 from domain.facts import FactKind
 from tests.connectors.cases.coinbase import CASES, CHECKOUT, LINK, REFUND
@@ -43,7 +44,7 @@ async def connector(local_coinbase: str) -> AsyncIterator[CoinbaseConnector]:
 
 @pytest.fixture
 async def control(local_coinbase: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=local_coinbase) as http:
+    async with httpx.AsyncClient(base_url=local_coinbase, verify=system_tls()) as http:
         yield http
 
 
@@ -56,7 +57,9 @@ async def closing_time(url: str, reference: str) -> datetime:
     path = f"/api/v1/checkouts/{reference}"
     host, key = url.removeprefix("http://"), read_key(CDP_PRIVATE_KEY)
     token = make_token(CDP_KEY_ID, key, "GET", host, path, int(time.time()))
-    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(
+        base_url=url, headers={"Authorization": f"Bearer {token}"}, verify=system_tls()
+    ) as http:
         return datetime.fromisoformat((await http.get(path)).json()["expiresAt"])
 
 

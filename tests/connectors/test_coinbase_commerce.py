@@ -14,6 +14,7 @@ from connectors.base import Callback, OrderRequest, PaymentLinkRequest
 from connectors.coinbase.client import CoinbaseConnector
 from connectors.coinbase.registration import CoinbaseCredentials
 from connectors.outcomes import Timeouts
+from connectors.tls import system_tls
 from domain.errors import CapabilityMissing, GatewayRejected, GatewayUnavailable, MalformedPayload, OutcomeUnknown
 from domain.facts import Fact, FactKind
 from tests.connectors.case import ACCOUNT, FIXTURES, SIGNED_AT, Expected
@@ -42,7 +43,7 @@ async def connector(local_coinbase: str) -> AsyncIterator[CoinbaseConnector]:
 
 @pytest.fixture
 async def control(local_coinbase: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=local_coinbase) as http:
+    async with httpx.AsyncClient(base_url=local_coinbase, verify=system_tls()) as http:
         yield http
 
 

@@ -16,6 +16,7 @@ from connectors.outcomes import Timeouts
 from connectors.phonepe_v1.client import PhonePeV1Connector
 from connectors.phonepe_v1.names import refund_name, refund_stem
 from connectors.phonepe_v1.registration import PhonePeV1Credentials
+from connectors.tls import system_tls
 from domain.errors import GatewayDeclined, GatewayError, GatewayRejected, OutcomeUnknown
 from domain.facts import Fact, FactKind
 from tests.connectors.case import ACCOUNT, Delivery
@@ -64,7 +65,7 @@ async def phonepe(url: str) -> AsyncIterator[PhonePeV1Connector]:
 @pytest.fixture
 async def control(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The other side."""
-    async with httpx.AsyncClient(base_url=f"{url}/_control") as http:
+    async with httpx.AsyncClient(base_url=f"{url}/_control", verify=system_tls()) as http:
         yield http
 
 

@@ -10,6 +10,7 @@ import pytest
 from connectors.base import MandateRequest, MovementRequest, OrderRequest, PaymentMethodRequest, StatusRequest
 from connectors.stripe.client import StripeConnector
 from connectors.stripe.registration import StripeCredentials
+from connectors.tls import system_tls
 from domain.errors import GatewayRejected
 from domain.facts import Fact, FactKind
 from tests.connectors.case import ACCOUNT
@@ -49,7 +50,9 @@ class Payer:
 
 @pytest.fixture
 async def payer(local_stripe: str) -> AsyncIterator[Payer]:
-    async with httpx.AsyncClient(base_url=local_stripe, auth=(CASES.credentials["secret_key"], "")) as http:
+    async with httpx.AsyncClient(
+        base_url=local_stripe, auth=(CASES.credentials["secret_key"], ""), verify=system_tls()
+    ) as http:
         yield Payer(http)
 
 

@@ -13,6 +13,7 @@ from connectors.base import Callback, MovementRequest, OrderRequest, StatusReque
 from connectors.klarna.client import KlarnaConnector
 from connectors.klarna.registration import KlarnaCredentials
 from connectors.outcomes import Timeouts
+from connectors.tls import system_tls
 from domain.facts import Fact
 from tests.gateways.klarna import COUNTRY, LOCALE, PASSWORD, USERNAME
 
@@ -107,7 +108,7 @@ async def shop_at(
     }
     connector = KlarnaConnector(KlarnaCredentials.model_validate(values), timeouts)
     try:
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, verify=system_tls()) as http:
             yield Shop(connector, http)
     finally:
         await connector.aclose()

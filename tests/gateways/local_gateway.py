@@ -28,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connectors.tls import system_tls
+
 FAULTS = frozenset({"silent_after", "error_before", "delivered_twice", "callback_twice"})
 CALLBACK_SECONDS = 10.0
 
@@ -111,7 +113,7 @@ class LocalGateway:
         if self._faults and self._faults[0] == "callback_twice":
             self._faults.popleft()
             times = 2
-        async with httpx.AsyncClient(timeout=CALLBACK_SECONDS) as http:
+        async with httpx.AsyncClient(timeout=CALLBACK_SECONDS, verify=system_tls()) as http:
             return [
                 (
                     await http.post(

@@ -13,6 +13,7 @@ from connectors.base import OrderRequest, StatusRequest
 from connectors.outcomes import Timeouts
 from connectors.paypal.client import PayPalConnector
 from connectors.paypal.registration import PayPalCredentials
+from connectors.tls import system_tls
 from tests.connectors.case import ACCOUNT
 from tests.gateways.paypal import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, LocalPayPal
 
@@ -37,7 +38,7 @@ async def listening(gateway: LocalPayPal) -> AsyncIterator[str]:
 
 async def fail_next(url: str, fault: str) -> None:
     """Choose how the next writing call fails."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=system_tls()) as http:
         (await http.post(f"{url}/_control/faults/{fault}")).raise_for_status()
 
 

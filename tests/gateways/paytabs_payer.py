@@ -14,6 +14,7 @@ from connectors.base import Callback, MovementRequest, OrderRequest, StatusReque
 from connectors.outcomes import Timeouts
 from connectors.paytabs.client import PayTabsConnector
 from connectors.paytabs.registration import PayTabsCredentials
+from connectors.tls import system_tls
 from domain.facts import Fact
 from tests.gateways.paytabs import PROFILE_ID, SERVER_KEY
 
@@ -130,6 +131,6 @@ async def shop_at(url: str) -> AsyncIterator[Shop]:
         }
     )
     connector = PayTabsConnector(credentials, TIMEOUTS)
-    async with httpx.AsyncClient(base_url=url, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=10, verify=system_tls()) as http:
         yield Shop(connector, http)
     await connector.aclose()

@@ -15,6 +15,7 @@ from connectors.base import Callback, GatewayAnswer, MovementRequest, OrderReque
 from connectors.outcomes import Timeouts
 from connectors.pesopay.client import PesoPayConnector
 from connectors.pesopay.registration import PesoPayCredentials
+from connectors.tls import system_tls
 from domain.facts import Fact
 from tests.gateways.pesopay import HASH_FUNCTION, HASH_SECRET, LOGIN_ID, MERCHANT_ID, PASSWORD
 
@@ -128,7 +129,7 @@ def credentials_at(url: str, **changes: str) -> PesoPayCredentials:
 async def shop_at(url: str) -> AsyncIterator[Shop]:
     """A shop whose connector is closed in the end, and whose datafeeds come to the inbox."""
     connector = PesoPayConnector(credentials_at(url), TIMEOUTS)
-    async with httpx.AsyncClient(base_url=url, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=10, verify=system_tls()) as http:
         (await http.post("/_control/callbacks", json={"url": f"{url}/_control/inbox"})).raise_for_status()
         yield Shop(connector, http)
     await connector.aclose()

@@ -10,6 +10,7 @@ import httpx
 from connectors.outcomes import Timeouts
 from connectors.phonepe.client import PhonePeConnector
 from connectors.phonepe.registration import PhonePeCredentials
+from connectors.tls import system_tls
 from tests.gateways.phonepe import CLIENT_ID, CLIENT_SECRET, CLIENT_VERSION, WEBHOOK_PASSWORD, WEBHOOK_USERNAME
 
 CREDENTIALS: Mapping[str, Any] = {
@@ -60,7 +61,7 @@ class Payer:
 @asynccontextmanager
 async def payer_at(url: str) -> AsyncIterator[Payer]:
     """The other side, listening to its own callbacks so that they have somewhere to go."""
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with httpx.AsyncClient(base_url=url, verify=system_tls()) as http:
         await http.post("/_control/callbacks", json={"url": f"{url}/_control/nobody"})
         yield Payer(http)
 

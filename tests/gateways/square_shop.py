@@ -11,6 +11,7 @@ from connectors.base import AuthorizationRequest, GatewayAnswer, MovementRequest
 from connectors.outcomes import Timeouts
 from connectors.square.client import SquareConnector
 from connectors.square.registration import SquareCredentials
+from connectors.tls import system_tls
 from domain.facts import Fact, FactKind
 from tests.gateways.square import ACCESS_TOKEN, APPLICATION_ID, LOCATION_ID, SIGNATURE_KEY
 from tests.gateways.square_state import GOOD
@@ -91,7 +92,7 @@ async def open_shop(url: str, **changes: str) -> AsyncIterator[Shop]:
     credentials = SquareCredentials.model_validate({**credentials_at(url, CALLBACK_URL), **changes})
     connector = SquareConnector(credentials, Timeouts(read_seconds=0.7, total_seconds=5.0))
     headers = {"Authorization": f"Bearer {ACCESS_TOKEN}", "Square-Version": "2026-09-16"}
-    async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=url, headers=headers, verify=system_tls()) as http:
         yield Shop(connector, http)
     await connector.aclose()
 

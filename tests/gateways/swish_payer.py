@@ -13,6 +13,7 @@ from connectors.base import Callback, MovementRequest, OrderRequest, StatusReque
 from connectors.outcomes import Timeouts
 from connectors.swish.client import SwishConnector
 from connectors.swish.registration import SwishCredentials
+from connectors.tls import system_tls
 from domain.facts import Fact
 from tests.gateways.swish import MERCHANT_NUMBER
 
@@ -89,7 +90,7 @@ async def shop_at(
     }
     connector = SwishConnector(SwishCredentials.model_validate(values), timeouts)
     try:
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, verify=system_tls()) as http:
             yield Shop(connector, http)
     finally:
         await connector.aclose()

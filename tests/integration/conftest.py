@@ -14,8 +14,7 @@ from devstack.stack import Stack
 from storage.migrate import migrate
 from storage.sealing import KEY_BYTES
 from storage.unit_of_work import Database
-from topics.admin import create_topics
-from topics.catalog import TOPICS
+from tests.integration.own_topics import own_topics
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +58,7 @@ def settings(stack: Stack, database_url: str, topic_prefix: str) -> Settings:
 
 
 @pytest.fixture
-async def topics_created(settings: Settings) -> Settings:
+async def topics_created(settings: Settings) -> AsyncIterator[Settings]:
     """The same settings, once every topic they name is there."""
-    kafka = settings.kafka
-    await create_topics(
-        kafka.bootstrap_servers, TOPICS, prefix=kafka.topic_prefix, replication_factor=kafka.replication_factor
-    )
-    return settings
+    async with own_topics(settings.kafka):
+        yield settings

@@ -23,9 +23,8 @@ from storage.unit_of_work import Database
 from tests.gateways.serving import serving
 from tests.integration.gateways.journey import Journey
 from tests.integration.gateways.pipeline import Pipeline, eventually, listening
+from tests.integration.own_topics import own_topics
 from tests.integration.services.books import rows
-from topics.admin import create_topics
-from topics.catalog import TOPICS
 
 # All journeys share one running pipeline, so they belong into one test process.
 pytestmark = pytest.mark.xdist_group("journeys")
@@ -47,17 +46,15 @@ async def pipeline(
     )
     keys = KeySettings(ring={"test": SecretStr(key)}, active="test")
     settings = Settings(kafka=kafka, database=DatabaseSettings(url=SecretStr(url)), keys=keys)
-    await create_topics(
-        kafka.bootstrap_servers, TOPICS, prefix=kafka.topic_prefix, replication_factor=kafka.replication_factor
-    )
     variables = variables_of(settings) | {
         "PAYSTREAM_RECONCILE__INTERVAL_SECONDS": "0.5",
         "PAYSTREAM_SETTLEMENT__WINDOW_SECONDS": "3600",
     }
     database = Database(url)
-    with running_processes(tmp_path_factory.mktemp("journeys"), variables) as application:
-        async with listening(application, database) as pipeline:
-            yield pipeline
+    async with own_topics(kafka):
+        with running_processes(tmp_path_factory.mktemp("journeys"), variables) as application:
+            async with listening(application, database) as pipeline:
+                yield pipeline
     await database.close()
     await drop_database_async(stack.database_url, name)
 

@@ -24,9 +24,9 @@ from services.audit.report import AuditReport
 from services.audit.run import audit, audit_database
 from storage.outbox import shard_of
 from storage.unit_of_work import Database
+from tests.integration.own_topics import own_topics
 from tests.integration.services.audited_pipeline import Pipeline, busy_evening, create, fact
 from tests.integration.services.spoiled_tables import NOBODY, SPOILED_TABLES, WITHOUT_GUARDS, Spoiled
-from topics.admin import create_topics
 from topics.catalog import (
     COMMANDS,
     GATEWAY_EVENTS,
@@ -35,7 +35,6 @@ from topics.catalog import (
     REJECTED_WEBHOOKS,
     SETTLEMENT_ENTRIES,
     SETTLEMENT_WINDOWS,
-    TOPICS,
 )
 from topics.message import SEQUENCE_HEADER, header
 from topics.spec import TopicSpec
@@ -56,9 +55,9 @@ async def evening(stack: Stack, template_database: str) -> AsyncIterator[str]:
     await create_database_async(stack.database_url, name, template=template_database)
     url = url_of(stack.database_url, name)
     kafka = KafkaSettings(bootstrap_servers=stack.bootstrap_servers, idempotence=stack.idempotence, topic_prefix=prefix)
-    await create_topics(kafka.bootstrap_servers, TOPICS, prefix=prefix, replication_factor=1)
+    settings = Settings(kafka=kafka, database=DatabaseSettings(url=SecretStr(url)))
     database = Database(url)
-    async with busy_evening(Settings(kafka=kafka, database=DatabaseSettings(url=SecretStr(url))), database):
+    async with own_topics(kafka), busy_evening(settings, database):
         await database.close()
     yield name
     await drop_database_async(stack.database_url, name)
