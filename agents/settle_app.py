@@ -95,11 +95,11 @@ class _LiveTotals:
 
 
 def _add_batch_agent(app: Any, runtime: Runtime, name: str, build: Callable[[], Awaitable[Process]]) -> None:
-    worker = runtime.settings.worker
+    size, wait_seconds = runtime.settings.worker.batch_size, runtime.settings.settlement.batch_wait_seconds
 
     async def run(stream: Any) -> None:
         guard, process = await runtime.guard(name, SETTLEMENT_ENTRIES), await build()
-        async for events in batches(stream, worker.batch_size, worker.batch_wait_seconds):
+        async for events in batches(stream, size, wait_seconds):
             await guard.run(records_of(events), process)
 
     add_agent(app, runtime.settings.kafka, SETTLEMENT_ENTRIES, name, run)

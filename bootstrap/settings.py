@@ -114,11 +114,13 @@ class SettlementSettings(BaseModel):
     """Windows and batches of accounts without rules of their own. Thresholds are minor units, by currency or for all.
 
     Up to the first threshold a batch approves itself; above the second, if there is one, two people approve it.
+    `batch_wait_seconds` is how long an entry waits for company before it is counted, for which nobody waits.
     """
 
     window_seconds: int = 86_400
     grace_seconds: int = 3_600
     close_interval_seconds: float = 5.0
+    batch_wait_seconds: float = 0.1
     auto_approve_threshold_minor: int = 100_000
     auto_approve_threshold_by_currency: dict[str, int] = Field(default_factory=dict)
     second_approval_threshold_minor: int | None = None
