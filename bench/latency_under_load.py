@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from bench.ground import Ground
-from bench.http_load import close_connections, open_connections, send_on_time
+from bench.http_load import Connection, close_connections, open_connections, send_on_time
 from bench.latency import EVENT_TYPE, PATIENCE_SECONDS, measure_latency
 from bench.machine import describe_machine
 from bench.pipeline_side import fill_raw_topic, partitions_of, run_pipeline
@@ -78,18 +78,29 @@ async def _at_rate(
             connections = await open_connections(port, CONNECTIONS)
             warming = len(payments) // WARM_UP_PART
             # Whoever comes while the worker starts waits for that, and so does everybody behind.
-            for some in (payments[:warming], payments[warming:]):
-                sending = [request_of(make_callback(each, "succeeded", secret, datetime.now(UTC))) for each in some]
-                reading = asyncio.create_task(_arrivals(consumer, len(some)))
-                started = time.perf_counter()
-                await send_on_time(connections, sending, per_second)
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    arrived = await reading
+            await _pay(consumer, connections, payments[:warming], secret, per_second)
+            taken = await _pay(consumer, connections, payments[warming:], secret, per_second)
             close_connections(connections)
     finally:
         await consumer.stop()
-    due = {payment.id: started + number / per_second for number, payment in enumerate(payments[warming:])}
-    return [(arrived[payment_id] - due_at) * 1e3 for payment_id, due_at in due.items()]
+    return taken
+
+
+async def _pay(
+    consumer: AIOKafkaConsumer,
+    connections: Sequence[Connection],
+    payments: Sequence[BenchPayment],
+    secret: str,
+    per_second: float,
+) -> list[float]:
+    """Have the payments' callbacks come at their times; returns the milliseconds until their events, once all came."""
+    sending = [request_of(make_callback(each, "succeeded", secret, datetime.now(UTC))) for each in payments]
+    reading = asyncio.create_task(_arrivals(consumer, len(payments)))
+    started = time.perf_counter()
+    await send_on_time(connections, sending, per_second)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        arrived = await reading
+    return [(arrived[payment.id] - started - number / per_second) * 1e3 for number, payment in enumerate(payments)]
 
 
 async def _arrivals(consumer: AIOKafkaConsumer, expected: int) -> dict[str, float]:
