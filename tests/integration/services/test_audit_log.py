@@ -298,8 +298,7 @@ async def test_a_write_by_sql_is_recorded_too(database: Database) -> None:
     await open_account(database)
     await open_payment(database)
     # Somebody at a prompt, who has told the database no name.
-    prompt = create_async_engine(database.engine.url, poolclass=NullPool)
-    async with prompt.begin() as connection:
+    async with create_async_engine(database.engine.url, poolclass=NullPool).begin() as connection:
         user = (await connection.execute(text("select current_user"))).scalar_one()
         await connection.execute(text("update payments set captured_minor = 1"))
         await connection.execute(text("delete from payment_references"))
