@@ -113,7 +113,7 @@ def _drop_repeats(
     """Keep the first fact of every event id, and apart from them those that say something else than the first."""
     unique: dict[FactKey, ReceivedFact] = {}
     contradicting: list[ReceivedFact] = []
-    for item in (replace(item, fact=as_recorded(item.fact)) for item in received):
+    for item in map(_as_recorded, received):
         known = unique.setdefault(key_of(item.fact), item)
         if known is item:
             continue
@@ -122,6 +122,11 @@ def _drop_repeats(
         else:
             report.duplicates += 1
     return unique, contradicting
+
+
+def _as_recorded(item: ReceivedFact) -> ReceivedFact:
+    fact = as_recorded(item.fact)
+    return item if fact is item.fact else replace(item, fact=fact)
 
 
 async def _keep_conflicts(
@@ -255,7 +260,7 @@ async def _name_payments(
     payments: dict[str, PaymentRecord],
 ) -> set[tuple[Reference, str]]:
     """Remember new names, so that later facts that carry only one of them are found; returns them."""
-    told = {(name, owners[key_of(fact)]) for fact in facts for name in _names([fact]) - known.keys()}
+    told = {(name, owners[key_of(fact)]) for fact in facts for name in _names([fact]) if name not in known}
     new = await name_payments(transaction, told)
     for fact in sorted(facts, key=_event_order):
         payment = payments[owners[key_of(fact)]]
