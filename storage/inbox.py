@@ -66,7 +66,7 @@ _DIGESTS = text(
     " unnest(cast(:gateways as text[]), cast(:accounts as text[]), cast(:event_ids as text[]))"
     " as wanted (gateway, account, gateway_event_id) using (gateway, account, gateway_event_id)"
 )
-_WAITING = text(
+WAITING_FACTS = text(
     # Facts that waited for a payment of this name, and contradictions of such facts, which are folded as anomalies.
     # First by the index `inbox_waiting_names`, whose condition this repeats, and only what is found by gateway too.
     "with waiting as materialized (select gateway, account, gateway_event_id,"
@@ -137,7 +137,7 @@ class Inbox:
         rows = [(*reference, payment_id) for reference, payment_id in named]
         gateways, accounts, references, payment_ids = map(list, zip(*rows, strict=True))
         values = {"gateways": gateways, "accounts": accounts, "references": references, "payment_ids": payment_ids}
-        waiting = list(await self._connection.execute(_WAITING, values))
+        waiting = list(await self._connection.execute(WAITING_FACTS, values))
         if not waiting:
             return []
         gateways, accounts, event_ids, payment_ids = map(list, zip(*waiting, strict=True))
